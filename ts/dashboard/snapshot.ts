@@ -1,0 +1,86 @@
+// What the dashboard shows, as plain data: ts/http fills it, the panels turn it into HTML. The fields in snake_case are
+// the public v2 event of GET /events; clients other than the page read them too.
+
+export interface Snapshot {
+  readonly uptime_s: number
+  readonly total_requests: number
+  readonly total_tokens: number
+  /** Generated tokens a second over the last minute, all streams together. */
+  readonly avg_tps_60s: number
+  readonly peak_tps_60s: number
+  /** Seconds. */
+  readonly avg_latency_60s: number
+  readonly queue_size: number
+  readonly queue_max: number
+  readonly running: number
+  /** Generated tokens in each of the last 60 seconds, oldest first. */
+  readonly history: readonly number[]
+  readonly memory: Readonly<Record<string, MemoryView>>
+  readonly rdma: LinkView
+  readonly links: readonly (LinkView & { readonly from: number; readonly to: number; readonly label: string })[]
+  readonly nodes: Readonly<Record<string, NodeView>>
+  readonly model: {
+    readonly id: string
+    readonly family: string
+    readonly quantization: string
+    readonly size_gb: number
+    readonly context_length: number
+  } | null
+  /** "starting", "loading", "ready", "lost" or "stopped". */
+  readonly state: string
+  readonly detail: string
+  readonly version: string
+  readonly world_size: number
+  readonly requests: readonly RequestView[]
+  readonly errors: readonly ErrorView[]
+}
+
+export interface MemoryView {
+  readonly active_gb: number
+  readonly cache_gb: number
+  readonly peak_gb: number
+  readonly total_gb: number
+  readonly used_gb: number
+  readonly model_gb: number
+  readonly kv_gb: number
+  readonly rss_gb: number
+}
+
+export interface LinkView {
+  readonly bandwidth_gbps: number | null
+  readonly latency_us: number | null
+  readonly link_active: boolean
+  readonly last_probe_s: number | null
+  /** Share of the link's ceiling, 0..1. */
+  readonly share: number | null
+}
+
+export interface NodeView {
+  readonly status: string
+  readonly hostname: string
+  readonly last_heartbeat_s: number | null
+  readonly detail: string
+}
+
+export interface RequestView {
+  readonly id: string
+  /** Unix milliseconds. */
+  readonly time: number
+  readonly kind: string
+  readonly prompt_tokens: number
+  readonly cached_tokens: number
+  readonly completion_tokens: number
+  readonly ttft_ms: number | null
+  readonly latency_ms: number
+  readonly generation_tps: number | null
+  /** "ok", "slow", "error" or "cancelled". */
+  readonly status: string
+  readonly finish_reason: string | null
+}
+
+export interface ErrorView {
+  readonly time: number
+  readonly code: string
+  readonly message: string
+  readonly request_id: string | null
+}

@@ -1,0 +1,186 @@
+// What a caller asks of the engine and what it hears back: the types of the door. Knows no wire format.
+
+import type { EngineError } from "./errors.ts"
+
+export type ChatRole = "system" | "user" | "assistant" | "tool"
+
+export interface ToolCall {
+  readonly id: string
+  readonly name: string
+  /** JSON text of the arguments object. */
+  readonly arguments: string
+}
+
+export interface ChatMessage {
+  readonly role: ChatRole
+  readonly content: string
+  readonly name?: string
+  readonly reasoning?: string
+  readonly toolCalls?: readonly ToolCall[]
+  readonly toolCallId?: string
+}
+
+export interface ToolDefinition {
+  readonly name: string
+  readonly description?: string
+  /** JSON Schema of the arguments. */
+  readonly parameters?: unknown
+  readonly strict?: boolean
+}
+
+export type Prompt =
+  | {
+      readonly kind: "chat"
+      readonly messages: readonly ChatMessage[]
+      readonly tools?: readonly ToolDefinition[]
+      /** Extra variables of the chat template, such as enable_thinking. */
+      readonly templateOptions?: Readonly<Record<string, unknown>>
+      /** The last message is an assistant's and is to be continued. */
+      readonly continueFinalMessage?: boolean
+    }
+  | { readonly kind: "text"; readonly text: string }
+  | { readonly kind: "tokens"; readonly ids: readonly number[] }
+
+/** Definitions: crates/mlx-jaccl-rs/shim/opcodes.h (SampleWord). Temperature 0 is greedy. */
+export interface SamplingParameters {
+  readonly temperature: number
+  readonly topP: number
+  /** 0 is off. */
+  readonly topK: number
+  readonly minP: number
+  /** 64 bits. Equal seeds give equal tokens, alone or in any company. */
+  readonly seed: bigint
+  /** End-of-turn tokens do not end the answer (benchmarks). */
+  readonly ignoreEos: boolean
+}
+
+export interface GenerationRequest {
+  readonly id: string
+  /** Name of a loaded model instance. */
+  readonly model: string
+  readonly prompt: Prompt
+  readonly sampling: SamplingParameters
+  /** Completion tokens; null: as many as the context holds. */
+  readonly maxTokens: number | null
+  readonly stop: readonly string[]
+  /** How many answers. */
+  readonly choices: number
+  /** Log-probability of each token returned, with this many alternatives (0: the token alone). */
+  readonly logprobs?: number
+  /** Who is asking, for fairness between clients. */
+  readonly client?: string
+}
+
+export type FinishReason = "stop" | "length" | "tool_calls"
+
+/** One token of the text that an event carries. */
+export interface TokenLogprob {
+  readonly id: number
+  readonly bytes: Uint8Array
+  /** Natural logarithm, before temperature. */
+  readonly logprob: number
+  readonly top: readonly { readonly id: number; readonly bytes: Uint8Array; readonly logprob: number }[]
+}
+
+export interface Usage {
+  readonly promptTokens: number
+  /** Prompt tokens whose KV was found in the prefix cache. */
+  readonly cachedTokens: number
+  readonly completionTokens: number
+  readonly reasoningTokens: number
+}
+
+/** Milliseconds since the request came to the engine. */
+export interface GenerationTimes {
+  readonly queuedMs: number
+  readonly prefillMs: number
+  readonly firstTokenMs: number
+  readonly totalMs: number
+}
+
+export type GenerationEvent =
+  /** The prompt is tokenized; the request waits for its turn. */
+  | { readonly type: "queued"; readonly promptTokens: number }
+  /** Prefill has begun. */
+  | { readonly type: "started"; readonly cachedTokens: number }
+  /** Text of a choice. `tokens` counts the tokens that made it; logprobs only when asked. */
+  | {
+      readonly type: "text"
+      readonly choice: number
+      readonly text: string
+      readonly tokens: number
+      readonly logprobs?: readonly TokenLogprob[]
+    }
+  | { readonly type: "reasoning"; readonly choice: number; readonly text: string; readonly tokens: number }
+  | {
+      readonly type: "tool_call"
+      readonly choice: number
+      readonly index: number
+      /** Present in the first event of a call only. */
+      readonly id?: string
+      readonly name?: string
+      readonly argumentsDelta: string
+    }
+  | {
+      readonly type: "finished"
+      readonly choice: number
+      readonly reason: FinishReason
+      /** The stop string that was met. */
+      readonly stop?: string
+    }
+  /** Last event of a request that went well: after every choice has finished. */
+  | { readonly type: "done"; readonly usage: Usage; readonly times: GenerationTimes }
+  /** Last event of a request that failed. */
+  | { readonly type: "error"; readonly error: EngineError }
+
+export type EngineState = "starting" | "loading" | "ready" | "lost" | "stopped"
+
+export interface ModelInfo {
+  readonly id: string
+  /** Folder or file it was loaded from. */
+  readonly path: string
+  readonly family: string
+  readonly contextLength: number
+  readonly vocabularySize: number
+  readonly parameters: number
+  /** "4-bit", "bf16", ... */
+  readonly quantization: string
+  readonly sizeBytes: number
+  /** Unix seconds of loading. */
+  readonly loadedAt: number
+  readonly capabilities: readonly string[]
+}
+
+export interface EngineStatus {
+  readonly state: EngineState
+  /** What keeps it from being ready, for a person. */
+  readonly detail: string
+  readonly models: readonly ModelInfo[]
+  readonly running: number
+  readonly waiting: number
+  /** Waiting and running requests at most. */
+  readonly capacity: number
+  /** Rank process generations so far, less one. */
+  readonly restarts: number
+  readonly kv: { readonly bytesUsed: number; readonly bytesTotal: number; readonly positionsTotal: number }
+}
+
+export interface GenerationHandle {
+  /** Ends the request within a step; no event follows. */
+  cancel(): void
+}
+
+/** The door of the text half: all that ts/http sees of generation. */
+export interface Engine {
+  status(): EngineStatus
+  /**
+   * Starts a request. Events come in order, in batches, on the caller's thread, never before submit returns; the last
+   * one is "done" or "error".
+   */
+  submit(request: GenerationRequest, onEvents: (events: readonly GenerationEvent[]) => void): GenerationHandle
+  /** Ids of a text or chat prompt, as submit would make them. */
+  tokenize(model: string, prompt: Prompt): Promise<Int32Array>
+  detokenize(model: string, ids: readonly number[]): Promise<string>
+  onStatus(listener: (status: EngineStatus) => void): void
+  close(): Promise<void>
+}

@@ -1,0 +1,98 @@
+// EngineLink: how the text half (in the front) speaks to the token half (in the rank process, or in a worker of the
+// same process). Two implementations: over the rings (rings/ring-link.ts) and over frames of an opaque byte port
+// (frame-link.ts). Commands and records have one binary form each for both.
+
+import type { SamplingParameters } from "./generation.ts"
+
+/** One choice of one request. */
+export interface SubmitCommand {
+  readonly kind: "submit"
+  readonly slot: number
+  readonly generation: number
+  /** Number of the model instance. */
+  readonly model: number
+  readonly promptIds: Int32Array
+  readonly sampling: SamplingParameters
+  /** Completion tokens at most, those already generated included. */
+  readonly maxTokens: number
+  /** So many ids at the end of promptIds are generated already (a replay): they are prefilled, not sampled again. */
+  readonly resumed: number
+  /** -1: no logprobs; else alternatives a token. */
+  readonly logprobs: number
+  readonly eosIds: readonly number[]
+  /** For fairness between clients. */
+  readonly client: number
+}
+export interface CancelCommand {
+  readonly kind: "cancel"
+  readonly slot: number
+  readonly generation: number
+}
+export interface LoadCommand {
+  readonly kind: "load"
+  readonly model: number
+  readonly path: string
+  /** EngineOptions of the token half as JSON. */
+  readonly options: string
+}
+export interface UnloadCommand {
+  readonly kind: "unload"
+  readonly model: number
+}
+export interface ShutdownCommand {
+  readonly kind: "shutdown"
+}
+export type Command = SubmitCommand | CancelCommand | LoadCommand | UnloadCommand | ShutdownCommand
+
+/** Facts that come now and then, by message and not through the ring. */
+export type LinkNotice =
+  | { readonly type: "loaded"; readonly model: number; readonly facts: ModelFacts }
+  | { readonly type: "load_failed"; readonly model: number; readonly message: string }
+  | { readonly type: "statistics"; readonly statistics: TokenHalfStatistics }
+
+/** What only the token half knows of a model it has loaded. */
+export interface ModelFacts {
+  readonly backend: string
+  readonly threads: number
+  readonly weightBytes: number
+  readonly kvBytesTotal: number
+  /** Positions that the KV memory can hold at once. */
+  readonly kvPositions: number
+  readonly loadMs: number
+}
+
+export interface TokenHalfStatistics {
+  readonly running: number
+  readonly waiting: number
+  readonly kvBytesUsed: number
+  readonly kvBytesTotal: number
+  readonly steps: number
+  readonly stepUsMean: number
+  readonly activeBytes: number
+  readonly peakBytes: number
+  readonly cacheBytes: number
+}
+
+export type LinkState = "connecting" | "up" | "lost"
+
+export interface EngineLink {
+  readonly state: LinkState
+  /** False: no room now; try again on the next onDrain. Nothing is lost. */
+  send(command: Command): boolean
+  /** Whole records (RECORD_WORDS words each), in order. The array is valid during the call only. */
+  onRecords(listener: (words: Int32Array) => void): void
+  onNotice(listener: (notice: LinkNotice) => void): void
+  onState(listener: (state: LinkState) => void): void
+  onDrain(listener: () => void): void
+  close(): Promise<void>
+}
+
+/** A path for opaque bytes between two processes: ts/main.ts makes one of a control-plane connection. */
+export interface BytePort {
+  send(kind: number, body: Uint8Array): boolean
+  onMessage(listener: (kind: number, body: Uint8Array) => void): void
+  onState(listener: (state: LinkState) => void): void
+  onDrain(listener: () => void): void
+}
+/** Kinds of BytePort messages; append-only. */
+export const PortKind = { command: 1, records: 2, notice: 3 } as const

@@ -1,0 +1,2 @@
+// The composition root: the only file that knows all the others.
+export {}
