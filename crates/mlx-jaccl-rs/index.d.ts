@@ -32,6 +32,8 @@ export declare class Checkpoint {
   tensors(): Array<TensorInfo>
   /** GGUF key-values as JSON, without the token lists; "{}" for safetensors. */
   metadataJson(): string
+  /** A small dense tensor (F32, F16 or BF16, at most 1 MiB) as f32: frequency factors of rope. */
+  readVector(name: string): Float32Array
 }
 
 export declare class Tokenizer {

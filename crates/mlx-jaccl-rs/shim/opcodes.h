@@ -56,7 +56,12 @@ enum Opcode : int32_t {
   OP_EVAL = 16,
   // dst, x f32 [rows, hidden], router weight, experts gate-up weight, experts down weight, experts a token,
   // RouterKind, flags (1: renormalise the chosen probabilities). dst f32 [rows, hidden]
+  // Expert weights are one matrix each. gate-up [experts * 2 F, hidden]: for every expert its F gate rows, then its F
+  // up rows. down [experts * hidden, F]. Router [experts, hidden]; its logits and softmax are f32.
   OP_MOE = 17,
+  // dst, n, then n registers f32 [rows, width i]. dst f32 [rows, sum of the widths]: joined along the columns (q, k and
+  // v of a checkpoint that stores them in different formats).
+  OP_CONCAT = 18,
 };
 
 enum RopeMode : int32_t { ROPE_NONE = 0, ROPE_HALF = 1, ROPE_PAIRS = 2 };  // halves: (i, i + d/2); pairs: (2i, 2i + 1)
