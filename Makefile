@@ -1,0 +1,54 @@
+# A thin front over scripts/ and the mlx-cluster command. `make help` lists the targets.
+
+MODEL ?=
+HOST ?= 127.0.0.1
+PORT ?= 8080
+ARGS ?=
+
+cluster := node bin/mlx-cluster.js
+
+.DEFAULT_GOAL := help
+.PHONY: help setup server status generate test test-native lint format check bench clean
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+setup: ## check the tools, fetch MLX, build everything (does nothing when all is current)
+	@scripts/setup.sh
+
+server: ## serve a model: MODEL=<folder, .gguf or id> HOST= PORT= BACKEND= ARGS="..."
+	@scripts/setup.sh $(if $(MODEL),,model)
+	@exec $(cluster) serve $(if $(MODEL),--model $(MODEL)) --host $(HOST) --port $(PORT) $(ARGS)
+
+status: ## one screen about the server that runs
+	@$(cluster) status --url http://$(HOST):$(PORT) $(ARGS)
+
+generate: ## ask the server that runs: PROMPT="..."
+	@$(cluster) generate --url http://$(HOST):$(PORT) $(ARGS) "$(PROMPT)"
+
+test: ## set up, then run every test once
+	@scripts/setup.sh model
+	@node scripts/test.js
+
+test-native: ## the kernels under the address and undefined-behaviour sanitizers
+	@scripts/setup.sh
+	@$(MAKE) --no-print-directory -C crates/mlx-jaccl-rs/shim/test asan
+
+lint: ## types, import rules, style, dead code, clippy
+	@scripts/setup.sh
+	@node_modules/.bin/tsc -b
+	@node_modules/.bin/oxlint ts bench scripts
+	@node_modules/.bin/biome format .
+	@node_modules/.bin/knip
+	@cargo fmt --check
+	@cargo clippy --quiet --release --target $$(rustc -vV | sed -n 's/^host: //p') -- -D warnings
+
+format: ## write the house style
+	@node_modules/.bin/biome format --write .
+	@cargo fmt
+
+check: lint test ## what CI runs
+
+clean: ## remove what was built (not MLX, not the models)
+	rm -rf dist target .cache/native.stamp .cache/typescript.stamp
+	rm -f crates/mlx-jaccl-rs/*.node crates/mlx-jaccl-rs/*.so crates/mlx-jaccl-rs/*.dylib crates/mlx-jaccl-rs/index.js
