@@ -1,0 +1,69 @@
+// What counts as good, worrying or bad: the one place of the thresholds that give panels their colours.
+
+import type { LinkView, NodeView } from "./snapshot.ts"
+
+export type Health = "ok" | "warn" | "bad" | "idle"
+
+/** Shares of a host's memory in use. */
+export const MEMORY_WARN_SHARE = 0.7
+export const MEMORY_BAD_SHARE = 0.85
+/** Below this share of its ceiling a link is said to be degraded. */
+export const LINK_WARN_SHARE = 0.5
+/** Share of the admission queue in use. */
+export const QUEUE_WARN_SHARE = 0.7
+
+export function memoryHealth(share: number): Health {
+  if (share > MEMORY_BAD_SHARE) return "bad"
+  return share >= MEMORY_WARN_SHARE ? "warn" : "ok"
+}
+
+export function linkHealth(link: LinkView): Health {
+  if (!link.link_active) return "bad"
+  return link.share !== null && link.share < LINK_WARN_SHARE ? "warn" : "ok"
+}
+
+export function nodeHealth(node: NodeView): Health {
+  switch (node.status.toLowerCase()) {
+    case "active":
+      return "ok"
+    case "starting":
+    case "degraded":
+      return "warn"
+    case "disconnected":
+      return "bad"
+    default:
+      return "idle"
+  }
+}
+
+export function stateHealth(state: string): Health {
+  switch (state) {
+    case "ready":
+      return "ok"
+    case "starting":
+    case "loading":
+      return "warn"
+    case "lost":
+      return "bad"
+    default:
+      return "idle"
+  }
+}
+
+export function queueHealth(share: number): Health {
+  if (share >= 1) return "bad"
+  return share >= QUEUE_WARN_SHARE ? "warn" : "ok"
+}
+
+export function requestHealth(status: string): Health {
+  switch (status) {
+    case "ok":
+      return "ok"
+    case "slow":
+      return "warn"
+    case "error":
+      return "bad"
+    default:
+      return "idle"
+  }
+}

@@ -1,0 +1,60 @@
+// The last requests, newest first. Shows no prompts.
+
+import { clockTime, count, decimal, isoTime, milliseconds } from "../format.ts"
+import { requestHealth } from "../health.ts"
+import { type Html, html } from "../html.ts"
+import type { RequestView } from "../snapshot.ts"
+import { type Panel, badge, emptyState } from "./panel.ts"
+
+/** GET /requests keeps more. */
+export const REQUESTS_SHOWN = 50
+
+function row(request: RequestView): Html {
+  return html`
+    <tr>
+      <td><time datetime="${isoTime(request.time)}" data-local>${clockTime(request.time)}</time></td>
+      <td><span class="kind" title="${request.id}">${request.kind}</span></td>
+      <td class="number wide-only">${count(request.prompt_tokens)}${request.cached_tokens > 0 && html` <span class="muted" title="found in the prefix cache">(${count(request.cached_tokens)} cached)</span>`}</td>
+      <td class="number">${count(request.completion_tokens)}</td>
+      <td class="number wide-only">${milliseconds(request.ttft_ms)}</td>
+      <td class="number">${milliseconds(request.latency_ms)}</td>
+      <td class="number wide-only">${decimal(request.generation_tps, 1)}</td>
+      <td>${badge(requestHealth(request.status), request.status)}</td>
+      <td class="wide-only muted">${request.finish_reason ?? ""}</td>
+    </tr>
+  `
+}
+
+export const requests: Panel = {
+  id: "requests",
+  title: "Request history",
+  render: ({ requests: all }) => {
+    if (all.length === 0)
+      return emptyState("No requests yet", "Ask something in the chat below, or point a client at /v1.")
+    return html`
+      <div class="scroll" role="region" tabindex="0" aria-label="Request history, scrollable">
+        <table>
+          <thead>
+            <tr>
+              <th scope="col">Time</th>
+              <th scope="col">Kind</th>
+              <th scope="col" class="number wide-only">Prompt</th>
+              <th scope="col" class="number">Tokens</th>
+              <th scope="col" class="number wide-only">TTFT</th>
+              <th scope="col" class="number">Latency</th>
+              <th scope="col" class="number wide-only">Gen tok/s</th>
+              <th scope="col">Status</th>
+              <th scope="col" class="wide-only">Finish</th>
+            </tr>
+          </thead>
+          <tbody>
+            ${[...all]
+              .sort((a, b) => b.time - a.time)
+              .slice(0, REQUESTS_SHOWN)
+              .map(row)}
+          </tbody>
+        </table>
+      </div>
+    `
+  },
+}

@@ -1,0 +1,2 @@
+// The chat of the page.
+import "./live.js"
