@@ -1,0 +1,40 @@
+import t from "tap"
+import type { Command } from "../link.ts"
+import { decodeCommand, encodeCommand } from "./command-codec.ts"
+
+const commands: Command[] = [
+  {
+    kind: "submit",
+    slot: 7,
+    generation: 2 ** 31 + 3,
+    model: 1,
+    promptIds: Int32Array.of(1, 2, 152_000),
+    sampling: { temperature: 0.7, topP: 0.9, topK: 40, minP: 0.05, seed: 2n ** 63n + 5n, ignoreEos: true },
+    maxTokens: 128,
+    resumed: 1,
+    logprobs: -1,
+    eosIds: [2, 151_643],
+    client: 99,
+  },
+  { kind: "cancel", slot: 7, generation: 8 },
+  { kind: "load", model: 3, path: "/models/größe", options: '{"kvBytes":1}' },
+  { kind: "unload", model: 3 },
+  { kind: "shutdown" },
+]
+
+t.test("every command comes back equal", async (t) => {
+  for (const command of commands) t.same(decodeCommand(encodeCommand(command)), command)
+})
+
+t.test("a command cut anywhere, or longer than it says, is refused", async (t) => {
+  for (const command of commands) {
+    const bytes = encodeCommand(command)
+    for (let length = 0; length < bytes.length; length++) {
+      t.throws(() => decodeCommand(bytes.subarray(0, length)))
+    }
+    const longer = new Uint8Array(bytes.length + 1)
+    longer.set(bytes)
+    t.throws(() => decodeCommand(longer), { code: "internal" })
+  }
+  t.throws(() => decodeCommand(Uint8Array.of(77)), /unknown kind 77/)
+})

@@ -1,0 +1,133 @@
+// The token ring: records (record.ts) from the engine worker to the thread that forwards them, one writer and one
+// reader. Knows nothing of what a record means. Layout and invariants: ring-control.ts; a unit is one record.
+//
+//   tail                    head
+//    v                       v
+//   [r][r][r][r][r][r][r][r][ ][ ][ ][ ]   record i lies at slot i mod capacity
+//
+// A full ring is backpressure, never loss: the writer keeps what does not fit in its backlog, in order, and its owner
+// runs no step while there is one. The backlog is therefore bounded by the records of one step.
+
+import { RECORD_WORDS } from "./record.ts"
+import {
+  CONTROL_WORDS,
+  HEAD,
+  READER_WAITS,
+  SAFETY_POLL_MS,
+  TAIL,
+  WRITER_WAITS,
+  checkCapacity,
+  filled,
+  sleepAsync,
+  sleepSync,
+  wake,
+} from "./ring-control.ts"
+
+/** Records of a ring unless said otherwise: 32 sequences x 64 tokens x 4, 256 KiB. */
+export const TOKEN_RING_RECORDS = 8192
+
+/** Memory of a ring of `capacity` records (a power of two). */
+export function allocateTokenRing(capacity: number = TOKEN_RING_RECORDS): SharedArrayBuffer {
+  checkCapacity(capacity)
+  return new SharedArrayBuffer(4 * (CONTROL_WORDS + capacity * RECORD_WORDS))
+}
+
+function open(memory: SharedArrayBuffer): { control: Int32Array; data: Int32Array; capacity: number } {
+  const control = new Int32Array(memory, 0, CONTROL_WORDS)
+  const data = new Int32Array(memory, 4 * CONTROL_WORDS)
+  return { control, data, capacity: data.length / RECORD_WORDS }
+}
+
+export interface TokenRingWriter {
+  /** Appends whole records. They are seen by the reader after the next flush. */
+  write(words: Int32Array): void
+  /** Moves what fits into the ring and wakes the reader. True when no backlog is left. */
+  flush(): boolean
+  /** Blocks the thread until the reader has made room, at most `timeoutMs`. */
+  waitForRoom(timeoutMs: number): void
+}
+
+export function createTokenRingWriter(memory: SharedArrayBuffer): TokenRingWriter {
+  const { control, data, capacity } = open(memory)
+  let backlog = new Int32Array(64 * RECORD_WORDS)
+  let start = 0
+  let end = 0
+
+  return {
+    write(words) {
+      if (words.length % RECORD_WORDS !== 0) throw new RangeError("a part of a record")
+      if (end + words.length > backlog.length) {
+        const kept = end - start
+        const larger = new Int32Array(Math.max(backlog.length, 2 * (kept + words.length)))
+        larger.set(backlog.subarray(start, end))
+        backlog = larger
+        start = 0
+        end = kept
+      }
+      backlog.set(words, end)
+      end += words.length
+    },
+    flush() {
+      const head = Atomics.load(control, HEAD)
+      const room = capacity - ((head - Atomics.load(control, TAIL)) | 0)
+      const count = Math.min(room, (end - start) / RECORD_WORDS)
+      if (count > 0) {
+        const first = head & (capacity - 1)
+        const straight = Math.min(count, capacity - first) * RECORD_WORDS
+        data.set(backlog.subarray(start, start + straight), first * RECORD_WORDS)
+        data.set(backlog.subarray(start + straight, start + count * RECORD_WORDS), 0)
+        start += count * RECORD_WORDS
+        Atomics.store(control, HEAD, (head + count) | 0)
+        wake(control, READER_WAITS)
+      }
+      if (start === end) start = end = 0
+      return start === end
+    },
+    waitForRoom(timeoutMs) {
+      sleepSync(control, WRITER_WAITS, () => filled(control) < capacity, timeoutMs)
+    },
+  }
+}
+
+export interface TokenRingReader {
+  /** Gives the records that are there, in at most two pieces, valid during the call. Returns their number. */
+  drain(listener: (words: Int32Array) => void): number
+  /** Drains whenever records come, until `stop` is called, and once more after that. */
+  run(listener: (words: Int32Array) => void): Promise<void>
+  stop(): void
+}
+
+export function createTokenRingReader(memory: SharedArrayBuffer): TokenRingReader {
+  const { control, data, capacity } = open(memory)
+  let stopped = false
+
+  function drain(listener: (words: Int32Array) => void): number {
+    const tail = Atomics.load(control, TAIL)
+    const count = filled(control)
+    if (count === 0) return 0
+    const first = tail & (capacity - 1)
+    const straight = Math.min(count, capacity - first)
+    listener(data.subarray(first * RECORD_WORDS, (first + straight) * RECORD_WORDS))
+    if (count > straight) listener(data.subarray(0, (count - straight) * RECORD_WORDS))
+    Atomics.store(control, TAIL, (tail + count) | 0)
+    wake(control, WRITER_WAITS)
+    return count
+  }
+
+  return {
+    drain,
+    async run(listener) {
+      for (;;) {
+        if (stopped) break
+        // A flood must not keep the event loop from its other work.
+        if (drain(listener) > 0) await new Promise(setImmediate)
+        else await sleepAsync(control, READER_WAITS, () => stopped || filled(control) > 0, SAFETY_POLL_MS)
+      }
+      drain(listener)
+    },
+    stop() {
+      stopped = true
+      wake(control, READER_WAITS)
+    },
+  }
+}
