@@ -57,7 +57,12 @@ const results = []
 
 if (wants("kernels"))
   results.push(
-    await suite("kernels", "make", ["--no-print-directory", "-C", "crates/mlx-jaccl-rs/shim/test", "test"], countKernels),
+    await suite(
+      "kernels",
+      "make",
+      ["--no-print-directory", "-C", "crates/mlx-jaccl-rs/shim/test", "test"],
+      countKernels,
+    ),
   )
 if (wants("rust")) results.push(await suite("rust", "cargo", ["test", "--quiet"], countCargo))
 if (wants("typescript")) {
