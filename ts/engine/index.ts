@@ -1,5 +1,6 @@
 // The door of ts/engine.
 
+export { type GenerationDefaults, type ModelConfig, type ModelFiles, openModelFiles } from "./checkpoint/index.ts"
 export { ENGINE_ERRORS, EngineError, type EngineErrorCode } from "./errors.ts"
 export type {
   ChatMessage,
