@@ -1,0 +1,41 @@
+// Matrix products whose weights are joined along the outputs (q|k|v, gate|up) where the checkpoint's formats agree.
+
+import { NONE, type CommandBuffer, type Register, type Weight } from "../models/command-buffer.ts"
+import type { MatrixPart, ShardRule, WeightPlan } from "../models/weight-plan.ts"
+
+export interface Linear {
+  /** One; or, where formats differ, several whose outputs are joined. */
+  readonly pieces: readonly { readonly weight: Weight; readonly bias: Weight }[]
+  /** Each rank holds a share of the inputs, and its product is a summand. */
+  readonly partial: boolean
+}
+
+export interface LinearOptions {
+  readonly parts: readonly MatrixPart[]
+  readonly inputs: number
+  readonly shard: ShardRule
+  readonly bias?: boolean
+}
+
+export function describeLinear(plan: WeightPlan, { parts, inputs, shard, bias = false }: LinearOptions): Linear {
+  const byInputs = shard === "columns"
+  const pieces = plan.matrices(parts, inputs, shard).map((piece) => {
+    const vector = bias ? plan.vector(piece.parts, byInputs ? "replicated" : shard, "bias") : NONE
+    // A sum over ranks takes the bias once: the first rank adds it.
+    return { weight: piece.weight, bias: byInputs && plan.position.rank > 0 ? NONE : vector }
+  })
+  return { pieces, partial: byInputs && plan.position.size > 1 }
+}
+
+/** x . weight^T + bias + residual. */
+export function linear(buffer: CommandBuffer, layer: Linear, x: Register, residual: Register = NONE): Register {
+  const [first, ...others] = layer.pieces
+  if (first !== undefined && others.length === 0 && !layer.partial) {
+    return buffer.linear(x, first.weight, first.bias, residual)
+  }
+  const outputs = layer.pieces.map(({ weight, bias }) => buffer.linear(x, weight, bias))
+  const [only = NONE] = outputs
+  const whole = outputs.length === 1 ? only : buffer.concat(outputs)
+  const summed = layer.partial ? buffer.allSum(whole) : whole
+  return residual === NONE ? summed : buffer.add(residual, summed)
+}

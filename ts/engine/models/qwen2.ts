@@ -1,0 +1,42 @@
+// Qwen 2 and 2.5: llama with biases on q, k and v.
+
+import {
+  attention,
+  describeAttention,
+  describeEmbedding,
+  describeHead,
+  describeMlp,
+  describeNorm,
+  describeRope,
+  embed,
+  logits,
+  mlp,
+  norm,
+} from "../layers/index.ts"
+import type { Model } from "./family.ts"
+import type { WeightPlan } from "./weight-plan.ts"
+
+export function qwen2(plan: WeightPlan, ropeFactors: Float32Array | null): Model {
+  const { config } = plan
+  const rope = describeRope(plan, ropeFactors)
+  const embedding = describeEmbedding(plan)
+  const layers = Array.from({ length: config.layers }, (_, layer) => ({
+    attentionNorm: describeNorm(plan, "attentionNorm", layer),
+    attention: describeAttention(plan, layer, rope, { inputBias: true, outputBias: false, headNorms: false }),
+    mlpNorm: describeNorm(plan, "mlpNorm", layer),
+    mlp: describeMlp(plan, layer),
+  }))
+  const head = describeHead(plan, embedding)
+
+  return {
+    forward(buffer, tokens) {
+      let x = embed(buffer, embedding, tokens)
+      for (const layer of layers) {
+        x = attention(buffer, layer.attention, norm(buffer, layer.attentionNorm, x), x)
+        x = mlp(buffer, layer.mlp, norm(buffer, layer.mlpNorm, x), x)
+      }
+      return x
+    },
+    logits: (buffer, hidden) => logits(buffer, head, hidden),
+  }
+}
