@@ -3,7 +3,7 @@
 
 import { readFile, stat } from "node:fs/promises"
 import { basename, dirname, join, resolve } from "node:path"
-import { Checkpoint, type TensorInfo } from "mlx-jaccl-rs"
+import type { Checkpoint } from "mlx-jaccl-rs"
 import { EngineError } from "../errors.ts"
 import { CONFIG_BOUNDS, configFields, isJsonObject, type JsonObject, tokenIds } from "./config-fields.ts"
 import { modelConfigFromGguf } from "./gguf-config.ts"
@@ -63,7 +63,7 @@ async function openFolder(path: string): Promise<ModelFiles> {
   await stat(tokenizerPath).catch((cause: unknown) => {
     throw new EngineError("model_unreadable", `${path}: there is no tokenizer.json.`, { cause })
   })
-  const tensors = openCheckpoint(path).tensors()
+  const tensors = (await openCheckpoint(path)).tensors()
   const source = join(basename(path), "config.json")
   const hasHead = tensors.some((tensor) => tensor.name === "lm_head.weight")
   const config = modelConfigFromHf(configJson, source, hasHead)
@@ -90,9 +90,9 @@ async function openFolder(path: string): Promise<ModelFiles> {
 }
 
 async function openGguf(path: string): Promise<ModelFiles> {
-  const checkpoint = openCheckpoint(path)
+  const checkpoint = await openCheckpoint(path)
   const metadata: unknown = JSON.parse(checkpoint.metadataJson())
-  const tensors: readonly TensorInfo[] = checkpoint.tensors()
+  const tensors = checkpoint.tensors()
   const source = basename(path)
   const config = modelConfigFromGguf(metadata, tensors, source)
   const fields = configFields(isJsonObject(metadata) ? metadata : {}, source)
@@ -130,9 +130,11 @@ function ggufTemplates(metadata: JsonObject): Readonly<Record<string, string>> {
   return templates
 }
 
-function openCheckpoint(path: string): Checkpoint {
+/** The addon is loaded here and not on import: the door of ts/engine opens without it. */
+async function openCheckpoint(path: string): Promise<Checkpoint> {
+  const native = await import("mlx-jaccl-rs")
   try {
-    return new Checkpoint(path)
+    return new native.Checkpoint(path)
   } catch (cause) {
     const reason = cause instanceof Error ? cause.message : String(cause)
     throw new EngineError("model_unreadable", `${basename(path)}: ${reason}`, { cause })
