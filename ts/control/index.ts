@@ -1,3 +1,17 @@
 // The door of ts/control.
 
+export { systemClock, type Clock } from "./clock.ts"
 export type { ClusterStatus, LinkStatus, NodeState, NodeStatus, RankMemory } from "./cluster.ts"
+export type { RankConnection } from "./coordinator.ts"
+export { CONTROL_ERRORS, ControlError, type ControlErrorCode } from "./errors.ts"
+export { BACKENDS, parseHostfile, readHostfile, type Backend, type Host, type Hostfile } from "./hostfile.ts"
+export { createLocalLauncher, type RankExit, type RankLauncher, type RankProcess } from "./launch.ts"
+export { RANK_STOP_GRACE_MS } from "./limits.ts"
+export { connectPeer, type Peer, type PeerOptions } from "./peer.ts"
+export { startRankGroup, type RankGroup, type RankGroupEvents, type RankGroupOptions } from "./rank-group.ts"
+export { readRankSpec, type RankSpec } from "./rank-spec.ts"
+export { loadSecret } from "./secret.ts"
+export type { PayloadPath } from "./session.ts"
+export { tcpTransport } from "./tcp-transport.ts"
+export type { Topology, TopologyLink } from "./topology.ts"
+export type { Address, Transport } from "./transport.ts"
