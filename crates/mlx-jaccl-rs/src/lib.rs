@@ -1,4 +1,6 @@
 //! The native half of mlx-jaccl-cluster.
 
 pub mod checkpoint;
+pub mod engine;
 pub mod error;
+mod ffi;

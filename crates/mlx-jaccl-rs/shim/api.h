@@ -1,0 +1,81 @@
+// The border between the addon (Rust) and the shim (C++): one struct of C functions, taken by the only exported symbol
+// mj_api(). src/ffi/abi.rs mirrors it field by field; both sides check `abi` and `size` before anything else.
+// Functions that return int give 0 (or a number >= 0 where said) and -1 on an error, whose text last_error() holds for
+// the calling thread. Nothing throws across this border. An engine is used by the thread that opened it.
+#pragma once
+#include <stddef.h>
+#include <stdint.h>
+
+#define MJ_ABI 1u
+
+extern "C" {
+
+typedef struct mj_engine mj_engine;
+
+typedef struct {
+  int32_t gpu;              // 0: CPU, 1: GPU
+  int32_t arrays;           // 1: MLX's operations even where own kernels exist
+  int32_t threads;          // 0: the cores this process may use
+  const char* numeric;      // "int8x2", "fp32", "int8"
+  const char* isa;          // "auto", "scalar", "avx2", "avx512", "neon"
+  uint64_t cache_limit;     // bytes of MLX's buffer cache; UINT64_MAX: the default of the device
+} mj_engine_options;
+
+typedef struct {
+  int32_t layers, kv_heads, head_dim;
+  uint64_t capacity_bytes;
+} mj_kv_options;
+
+typedef struct {
+  int64_t blocks_total, blocks_used, block_positions, sequences;
+  uint64_t block_bytes, bytes_total, bytes_used;
+} mj_kv_stats;
+
+typedef struct {
+  uint64_t active, peak, cache, weights, kv, limit;  // bytes
+} mj_memory;
+
+// Of dense matrices and of the scales of affine ones.
+enum { MJ_F32 = 0, MJ_F16 = 1, MJ_BF16 = 2 };
+
+typedef struct mj_api_table {
+  uint32_t abi;
+  uint32_t size;
+  const char* (*last_error)(void);
+  const char* (*mlx_version)(void);      // of the library that is loaded
+  const char* (*headers_version)(void);  // of the headers the shim was built with
+  const char* (*mlx_backend)(void);      // "cpu", "metal" or "cuda"
+  const char* (*cpu_isa)(void);          // the best instruction set the own kernels can use here; "" without kernels
+
+  mj_engine* (*open)(const mj_engine_options*);  // null on an error
+  void (*close)(mj_engine*);
+  const char* (*backend)(mj_engine*);
+  int (*threads)(mj_engine*);
+
+  // The data is copied. Rows are outputs.
+  int (*weight_dense)(mj_engine*, int id, const void* data, int type, int rows, int columns);
+  int (*weight_affine)(mj_engine*, int id, const uint32_t* words, const void* scales, const void* biases,
+                       int scale_type, int rows, int columns, int bits, int group);
+  int (*weight_mxfp4)(mj_engine*, int id, const uint32_t* words, const uint8_t* scales, int rows, int columns);
+  int (*weight_vector)(mj_engine*, int id, const float* values, int n);
+  int (*weight_free)(mj_engine*, int id);
+  int64_t (*weight_bytes)(mj_engine*, int id);
+
+  int (*kv_store)(mj_engine*, const mj_kv_options*);  // a store number >= 0
+  int (*kv_store_free)(mj_engine*, int store);
+  int (*kv_open)(mj_engine*, int store);  // a handle >= 0
+  int (*kv_fork)(mj_engine*, int handle, int length);
+  int (*kv_truncate)(mj_engine*, int handle, int length);
+  int (*kv_close)(mj_engine*, int handle);
+  int (*kv_length)(mj_engine*, int handle);
+  int (*kv_stats)(mj_engine*, int store, mj_kv_stats*);
+
+  int (*exec)(mj_engine*, const int32_t* tape, int length);
+  int64_t (*read_tokens)(mj_engine*, int reg, int32_t* out, int64_t capacity);
+  int64_t (*read_floats)(mj_engine*, int reg, float* out, int64_t capacity);
+
+  int (*clear_cache)(mj_engine*);
+  int (*memory)(mj_engine*, mj_memory*);
+} mj_api_table;
+
+}  // extern "C"

@@ -1,0 +1,113 @@
+// The exported table: every function is one call of an executor inside guard().
+#include <cstring>
+#include <limits>
+#include <memory>
+#include <stdexcept>
+
+#include "executor.h"
+#include "guard.h"
+#include "mlx/memory.h"
+#include "mlx/version.h"
+#include "platform.h"
+#include "task/isa.h"
+
+#define MJ_TEXT_OF(x) #x
+#define MJ_TEXT(x) MJ_TEXT_OF(x)
+
+struct mj_engine {
+  std::unique_ptr<mj::Executor> executor;
+  std::string backend;
+};
+
+namespace {
+
+using mj::Elements;
+using mj::guard;
+
+constexpr uint64_t kDefaultCpuCache = uint64_t{1} << 30;  // MLX's own default of 32 MB makes every step allocate
+
+Elements elements(int type) {
+  if (type < MJ_F32 || type > MJ_BF16) throw std::invalid_argument("element type " + std::to_string(type));
+  return static_cast<Elements>(type);
+}
+// Runs f(executor) and gives 0.
+template <class F>
+int call(mj_engine* engine, F&& f) {
+  return guard(-1, [&] {
+    f(*engine->executor);
+    return 0;
+  });
+}
+
+mj_engine* open_engine(const mj_engine_options* options) {
+  return guard(static_cast<mj_engine*>(nullptr), [&] {
+    const mlx::core::Device device(options->gpu ? mlx::core::Device::gpu : mlx::core::Device::cpu);
+    if (!mlx::core::is_available(device))
+      throw std::runtime_error("this MLX has no GPU back end here: take device \"cpu\", or install mlx-metal or mlx-cuda");
+    mlx::core::set_default_device(device);
+    if (options->cache_limit != UINT64_MAX) mlx::core::set_cache_limit(options->cache_limit);
+    else if (!options->gpu) mlx::core::set_cache_limit(kDefaultCpuCache);
+    auto engine = std::make_unique<mj_engine>();
+    const bool arrays = options->gpu || options->arrays;
+    engine->executor = arrays ? mj::make_array_executor(*options) : mj::make_task_executor(*options);
+    engine->backend = engine->executor->backend();
+    return engine.release();
+  });
+}
+
+const mj_api_table table = {
+    MJ_ABI,
+    sizeof(mj_api_table),
+    [] { return mj::last_error().c_str(); },
+    [] { return mlx::core::version(); },
+    [] { return MJ_TEXT(MLX_VERSION_MAJOR) "." MJ_TEXT(MLX_VERSION_MINOR) "." MJ_TEXT(MLX_VERSION_PATCH); },
+    [] { return guard("cpu", [] { return mj::mlx_backend(); }); },
+    [] { return guard("", [] { return mj::best_isa(); }); },
+
+    open_engine,
+    [](mj_engine* e) { guard(0, [&] { return delete e, 0; }); },
+    [](mj_engine* e) { return e->backend.c_str(); },
+    [](mj_engine* e) { return guard(-1, [&] { return e->executor->threads(); }); },
+
+    [](mj_engine* e, int id, const void* data, int type, int rows, int columns) {
+      return call(e, [&](auto& x) { x.put_dense(id, data, elements(type), rows, columns); });
+    },
+    [](mj_engine* e, int id, const uint32_t* words, const void* scales, const void* biases, int type, int rows,
+       int columns, int bits, int group) {
+      return call(e, [&](auto& x) {
+        x.put_affine(id, words, scales, biases, elements(type), rows, columns, bits, group);
+      });
+    },
+    [](mj_engine* e, int id, const uint32_t* words, const uint8_t* scales, int rows, int columns) {
+      return call(e, [&](auto& x) { x.put_mxfp4(id, words, scales, rows, columns); });
+    },
+    [](mj_engine* e, int id, const float* values, int n) {
+      return call(e, [&](auto& x) { x.put_vector(id, values, n); });
+    },
+    [](mj_engine* e, int id) { return call(e, [&](auto& x) { x.free_weight(id); }); },
+    [](mj_engine* e, int id) { return guard(int64_t{-1}, [&] { return e->executor->weight_bytes(id); }); },
+
+    [](mj_engine* e, const mj_kv_options* o) { return guard(-1, [&] { return e->executor->make_store(*o); }); },
+    [](mj_engine* e, int store) { return call(e, [&](auto& x) { x.free_store(store); }); },
+    [](mj_engine* e, int store) { return guard(-1, [&] { return e->executor->kv_open(store); }); },
+    [](mj_engine* e, int h, int length) { return guard(-1, [&] { return e->executor->kv_fork(h, length); }); },
+    [](mj_engine* e, int h, int length) { return call(e, [&](auto& x) { x.kv_truncate(h, length); }); },
+    [](mj_engine* e, int h) { return call(e, [&](auto& x) { x.kv_close(h); }); },
+    [](mj_engine* e, int h) { return guard(-1, [&] { return e->executor->kv_length(h); }); },
+    [](mj_engine* e, int store, mj_kv_stats* out) { return call(e, [&](auto& x) { *out = x.kv_stats(store); }); },
+
+    [](mj_engine* e, const int32_t* tape, int length) { return call(e, [&](auto& x) { x.exec(tape, length); }); },
+    [](mj_engine* e, int reg, int32_t* out, int64_t capacity) {
+      return guard(int64_t{-1}, [&] { return e->executor->read_tokens(reg, out, capacity); });
+    },
+    [](mj_engine* e, int reg, float* out, int64_t capacity) {
+      return guard(int64_t{-1}, [&] { return e->executor->read_floats(reg, out, capacity); });
+    },
+
+    [](mj_engine* e) { return call(e, [&](auto& x) { x.clear_cache(); }); },
+    [](mj_engine* e, mj_memory* out) { return call(e, [&](auto& x) { *out = x.memory(); }); },
+};
+
+}  // namespace
+
+extern "C" __attribute__((visibility("default"))) const mj_api_table* mj_api() { return &table; }

@@ -1,0 +1,283 @@
+//! An engine of the shim behind safe calls. Owns the pointer; the thread that opened it is the only one that calls.
+
+use std::ffi::c_int;
+use std::marker::PhantomData;
+
+use napi::bindgen_prelude::{Float32ArraySlice, Int32ArraySlice};
+
+use super::abi::{Engine, EngineOptions, KvOptions, KvStats, Memory};
+use super::loader::{MlxLibrary, text};
+use crate::checkpoint::{Elements, HostTensor};
+use crate::error::Error;
+
+pub struct EngineHandle {
+  library: &'static MlxLibrary,
+  engine: *mut Engine,
+  /// MLX's streams belong to a thread: neither sent nor shared.
+  _one_thread: PhantomData<*const ()>,
+}
+
+impl Drop for EngineHandle {
+  fn drop(&mut self) {
+    // SAFETY: `open` gave the pointer and it is closed once.
+    unsafe { (self.library.api.close)(self.engine) }
+  }
+}
+
+/// An array that JavaScript lends for the length of a call.
+pub enum Lent<'a, 'b> {
+  Tokens(&'a mut Int32ArraySlice<'b>),
+  Floats(&'a mut Float32ArraySlice<'b>),
+}
+
+/// Waits for a register and copies it into an array of JavaScript; the number of elements.
+pub fn copy_out(engine: &EngineHandle, register: i32, out: Lent<'_, '_>) -> Result<i64, Error> {
+  let table = engine.library.api;
+  let copied = match out {
+    Lent::Tokens(array) => {
+      // SAFETY: the array is lent for this call, and JavaScript does not run meanwhile.
+      let room = unsafe { array.as_mut() };
+      // SAFETY: the engine is open, and `room` has as many elements as it says.
+      unsafe {
+        (table.read_tokens)(
+          engine.engine,
+          register,
+          room.as_mut_ptr(),
+          room.len().cast_signed() as i64,
+        )
+      }
+    }
+    Lent::Floats(array) => {
+      // SAFETY: the array is lent for this call, and JavaScript does not run meanwhile.
+      let room = unsafe { array.as_mut() };
+      // SAFETY: the engine is open, and `room` has as many elements as it says.
+      unsafe {
+        (table.read_floats)(
+          engine.engine,
+          register,
+          room.as_mut_ptr(),
+          room.len().cast_signed() as i64,
+        )
+      }
+    }
+  };
+  engine.known(copied)
+}
+
+fn size(what: &str, n: usize) -> Result<c_int, Error> {
+  c_int::try_from(n).map_err(|_| Error::argument(format!("{what} of {n} is too large")))
+}
+
+fn elements(kind: Elements) -> c_int {
+  match kind {
+    Elements::F32 => 0,
+    Elements::F16 => 1,
+    Elements::BF16 => 2,
+  }
+}
+
+/// A tensor must bring the bytes that its sizes promise: the shim reads as many.
+fn expect(what: &str, have: usize, need: usize) -> Result<(), Error> {
+  if have == need {
+    return Ok(());
+  }
+  Err(Error::model(format!("{what} has {have} bytes, its shape needs {need}")))
+}
+
+impl EngineHandle {
+  pub fn open(library: &'static MlxLibrary, options: &EngineOptions) -> Result<Self, Error> {
+    // SAFETY: the options and their texts live until the call returns.
+    let engine = unsafe { (library.api.open)(options) };
+    let handle = Self {
+      library,
+      engine,
+      _one_thread: PhantomData,
+    };
+    if engine.is_null() {
+      let error = handle.failure();
+      std::mem::forget(handle);
+      return Err(error);
+    }
+    Ok(handle)
+  }
+
+  fn failure(&self) -> Error {
+    Error::Native(text((self.library.api.last_error)()))
+  }
+
+  fn known<T: Into<i64> + Copy>(&self, code: T) -> Result<T, Error> {
+    if code.into() < 0 { Err(self.failure()) } else { Ok(code) }
+  }
+
+  pub fn backend(&self) -> String {
+    // SAFETY: the engine is open.
+    text(unsafe { (self.library.api.backend)(self.engine) })
+  }
+
+  pub fn threads(&self) -> i32 {
+    // SAFETY: the engine is open.
+    unsafe { (self.library.api.threads)(self.engine) }
+  }
+
+  pub fn load_tensor(&self, weight: i32, tensor: &HostTensor) -> Result<(), Error> {
+    match tensor {
+      HostTensor::Dense {
+        data,
+        elements: kind,
+        rows,
+        columns,
+      } => {
+        expect("a dense matrix", data.len(), rows * columns * kind.size_bytes())?;
+        let (n, k) = (size("rows", *rows)?, size("columns", *columns)?);
+        // SAFETY: the engine is open and copies n * k elements, which `data` was found to have.
+        let code =
+          unsafe { (self.library.api.weight_dense)(self.engine, weight, data.as_ptr().cast(), elements(*kind), n, k) };
+        self.known(code).map(drop)
+      }
+      HostTensor::Affine {
+        words,
+        scales,
+        biases,
+        scale_elements,
+        rows,
+        columns,
+        bits,
+        group,
+      } => {
+        if *group == 0 {
+          return Err(Error::model("a packed matrix has groups of 0"));
+        }
+        let groups = rows * (columns / group) * scale_elements.size_bytes();
+        expect(
+          "a packed matrix",
+          words.len() * 4,
+          rows * (columns * *bits as usize / 32) * 4,
+        )?;
+        expect("the scales of a packed matrix", scales.len(), groups)?;
+        expect("the biases of a packed matrix", biases.len(), groups)?;
+        let (n, k) = (size("rows", *rows)?, size("columns", *columns)?);
+        let (bits, group) = (size("bits", *bits as usize)?, size("groups", *group)?);
+        // SAFETY: the engine is open, and the three arrays were found to have what the shape needs.
+        let code = unsafe {
+          (self.library.api.weight_affine)(
+            self.engine,
+            weight,
+            words.as_ptr(),
+            scales.as_ptr().cast(),
+            biases.as_ptr().cast(),
+            elements(*scale_elements),
+            n,
+            k,
+            bits,
+            group,
+          )
+        };
+        self.known(code).map(drop)
+      }
+      HostTensor::Mxfp4 {
+        words,
+        scales,
+        rows,
+        columns,
+      } => {
+        expect("an mxfp4 matrix", words.len() * 4, rows * (columns / 8) * 4)?;
+        expect("the scales of an mxfp4 matrix", scales.len(), rows * (columns / 32))?;
+        let (n, k) = (size("rows", *rows)?, size("columns", *columns)?);
+        // SAFETY: the engine is open, and both arrays were found to have what the shape needs.
+        let code =
+          unsafe { (self.library.api.weight_mxfp4)(self.engine, weight, words.as_ptr(), scales.as_ptr(), n, k) };
+        self.known(code).map(drop)
+      }
+      HostTensor::Vector { values } => self.load_vector(weight, values),
+    }
+  }
+
+  pub fn load_vector(&self, weight: i32, values: &[f32]) -> Result<(), Error> {
+    let n = size("a vector", values.len())?;
+    // SAFETY: the engine is open and copies n elements.
+    let code = unsafe { (self.library.api.weight_vector)(self.engine, weight, values.as_ptr(), n) };
+    self.known(code).map(drop)
+  }
+
+  pub fn free_weight(&self, weight: i32) -> Result<(), Error> {
+    // SAFETY: the engine is open.
+    self
+      .known(unsafe { (self.library.api.weight_free)(self.engine, weight) })
+      .map(drop)
+  }
+
+  pub fn weight_bytes(&self, weight: i32) -> Result<i64, Error> {
+    // SAFETY: the engine is open.
+    self.known(unsafe { (self.library.api.weight_bytes)(self.engine, weight) })
+  }
+
+  pub fn kv_store(&self, options: &KvOptions) -> Result<i32, Error> {
+    // SAFETY: the engine is open and the options live until the call returns.
+    self.known(unsafe { (self.library.api.kv_store)(self.engine, options) })
+  }
+
+  pub fn kv_store_free(&self, store: i32) -> Result<(), Error> {
+    // SAFETY: the engine is open.
+    self
+      .known(unsafe { (self.library.api.kv_store_free)(self.engine, store) })
+      .map(drop)
+  }
+
+  pub fn kv_open(&self, store: i32) -> Result<i32, Error> {
+    // SAFETY: the engine is open.
+    self.known(unsafe { (self.library.api.kv_open)(self.engine, store) })
+  }
+
+  pub fn kv_fork(&self, handle: i32, length: i32) -> Result<i32, Error> {
+    // SAFETY: the engine is open.
+    self.known(unsafe { (self.library.api.kv_fork)(self.engine, handle, length) })
+  }
+
+  pub fn kv_truncate(&self, handle: i32, length: i32) -> Result<(), Error> {
+    // SAFETY: the engine is open.
+    self
+      .known(unsafe { (self.library.api.kv_truncate)(self.engine, handle, length) })
+      .map(drop)
+  }
+
+  pub fn kv_close(&self, handle: i32) -> Result<(), Error> {
+    // SAFETY: the engine is open.
+    self
+      .known(unsafe { (self.library.api.kv_close)(self.engine, handle) })
+      .map(drop)
+  }
+
+  pub fn kv_length(&self, handle: i32) -> Result<i32, Error> {
+    // SAFETY: the engine is open.
+    self.known(unsafe { (self.library.api.kv_length)(self.engine, handle) })
+  }
+
+  pub fn kv_stats(&self, store: i32) -> Result<KvStats, Error> {
+    let mut stats = KvStats::default();
+    // SAFETY: the engine is open and `stats` is this struct.
+    self.known(unsafe { (self.library.api.kv_stats)(self.engine, store, &raw mut stats) })?;
+    Ok(stats)
+  }
+
+  pub fn exec(&self, tape: &[i32]) -> Result<(), Error> {
+    let length = size("a command buffer", tape.len())?;
+    // SAFETY: the engine is open; the shim copies `length` words and checks every one before it uses it.
+    self
+      .known(unsafe { (self.library.api.exec)(self.engine, tape.as_ptr(), length) })
+      .map(drop)
+  }
+
+  pub fn clear_cache(&self) -> Result<(), Error> {
+    // SAFETY: the engine is open.
+    self
+      .known(unsafe { (self.library.api.clear_cache)(self.engine) })
+      .map(drop)
+  }
+
+  pub fn memory(&self) -> Result<Memory, Error> {
+    let mut memory = Memory::default();
+    // SAFETY: the engine is open and `memory` is this struct.
+    self.known(unsafe { (self.library.api.memory)(self.engine, &raw mut memory) })?;
+    Ok(memory)
+  }
+}

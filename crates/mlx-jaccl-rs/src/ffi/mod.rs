@@ -1,0 +1,10 @@
+//! Everything unsafe of the crate that touches the shim: its table of functions, how it is opened, and safe handles
+//! over it. Nothing outside this folder calls a C function.
+
+mod abi;
+mod handle;
+mod loader;
+
+pub use abi::{EngineOptions, KvOptions};
+pub use handle::{EngineHandle, Lent, copy_out};
+pub use loader::{load, loaded};
