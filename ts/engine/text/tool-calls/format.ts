@@ -28,6 +28,8 @@ export interface ToolCallFormat {
   readonly starts: readonly string[]
   /** Texts that end it; none: the block goes on to the end of the answer. */
   readonly ends: readonly string[]
+  /** Further texts of the markup that may be control tokens. */
+  readonly markers?: readonly string[]
   /** An answer that begins with this text is a block, too, and the text belongs to its body. */
   readonly bareStart?: string
   reader(tools: readonly ToolDefinition[]): CallReader

@@ -13,6 +13,7 @@ export const mistral: ToolCallFormat = {
   starts: ["[TOOL_CALLS]"],
   // The marker is repeated before each call: it ends one block and begins the next.
   ends: [],
+  markers: ["[ARGS]", "[CALL_ID]"],
   reader: createMistralReader,
 }
 

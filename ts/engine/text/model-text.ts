@@ -1,0 +1,161 @@
+// Everything about a model's text that needs its tokenizer: prompts to ids, and the facts that the engine's main thread
+// works with afterwards. Runs in the text pool; knows no thread.
+
+import type { Tokenizer } from "mlx-jaccl-rs"
+import type { ModelFiles } from "../checkpoint/index.ts"
+import { EngineError } from "../errors.ts"
+import type { Prompt } from "../generation.ts"
+import { type ChatPrompt, createChatTemplate } from "./chat-template.ts"
+import type { TokenTextSource } from "./detokenizer.ts"
+import { endsInReasoning, type ReasoningMarkers, reasoningMarkers } from "./reasoning.ts"
+import { type ToolCallFormat, toolCallFormat } from "./tool-calls/index.ts"
+
+/** The part of ModelFiles that text needs; plain data. */
+export type ModelTextSource = Pick<
+  ModelFiles,
+  "path" | "tokenizer" | "chatTemplates" | "specialTokens" | "bosId" | "eosIds"
+>
+
+export type TextTokenizer = Pick<
+  Tokenizer,
+  "encode" | "decode" | "tokenBytes" | "tokenTable" | "idToToken" | "specialIds" | "vocabularySize"
+>
+
+export interface EncodedPrompt {
+  readonly ids: Int32Array
+  /** The prompt ends inside an open thought. */
+  readonly startsInReasoning: boolean
+}
+
+/** Plain data for the thread that turns ids into text. */
+export interface ModelTextFacts {
+  readonly tokens: TokenTextSource
+  readonly vocabularySize: number
+  readonly reasoning: ReasoningMarkers | null
+  /** Name of the tool-call format, or null. */
+  readonly toolFormat: string | null
+  /** Tokens that end an answer: the files' own, and the template's end-of-turn markers. */
+  readonly eosIds: readonly number[]
+  readonly hasChatTemplate: boolean
+}
+
+export interface ModelText {
+  encode(prompt: Prompt): EncodedPrompt
+  facts(): ModelTextFacts
+}
+
+/** Control tokens that end a turn wherever a template uses them. */
+const END_OF_TURN = ["<|im_end|>", "<|eot_id|>", "<|eom_id|>", "<end_of_turn>", "<|end|>", "<|end_of_text|>", "</s>"]
+
+export function createModelText(source: ModelTextSource, tokenizer: TextTokenizer): ModelText {
+  const controls = new Map(
+    [...tokenizer.specialIds()].flatMap((id) => {
+      const text = tokenizer.idToToken(id)
+      return text === null ? [] : [[text, id] as const]
+    }),
+  )
+  const templates = Object.values(source.chatTemplates).join("\n")
+  const markers = reasoningMarkers(templates)
+  const format = toolCallFormat(templates)
+  const bosText = source.specialTokens.bos_token ?? (source.bosId === null ? null : tokenizer.idToToken(source.bosId))
+  const eosText = source.eosIds[0] === undefined ? null : tokenizer.idToToken(source.eosIds[0])
+  const template = createChatTemplate({
+    chatTemplates: source.chatTemplates,
+    specialTokens: { bos_token: bosText ?? "", eos_token: eosText ?? "", ...source.specialTokens },
+    controlTexts: [...controls.keys()],
+  })
+
+  function encodeChat(prompt: ChatPrompt): EncodedPrompt {
+    const { text, pieces } = template.render(prompt)
+    const parts = pieces.map((piece) => tokenizer.encode(piece.text, false, !piece.literal))
+    const continued = prompt.continueFinalMessage === true
+    const tail = continued ? (prompt.messages.at(-1)?.content ?? "") : text
+    return { ids: joined(parts), startsInReasoning: markers !== null && endsInReasoning(markers, tail, continued) }
+  }
+
+  /** A raw prompt is the caller's own: its control tokens count. */
+  function encodeText(text: string): EncodedPrompt {
+    const hasBos = bosText !== null && bosText !== "" && text.startsWith(bosText)
+    return { ids: tokenizer.encode(text, !hasBos, true), startsInReasoning: false }
+  }
+
+  function checkIds(ids: readonly number[]): EncodedPrompt {
+    const wrong = ids.find((id) => !Number.isSafeInteger(id) || id < 0 || id >= tokenizer.vocabularySize)
+    if (wrong !== undefined)
+      throw new EngineError(
+        "invalid_request",
+        `There is no token ${wrong}: the vocabulary has ${tokenizer.vocabularySize}.`,
+        {
+          param: "prompt",
+        },
+      )
+    return { ids: Int32Array.from(ids), startsInReasoning: false }
+  }
+
+  return {
+    encode(prompt) {
+      if (prompt.kind === "chat") return encodeChat(prompt)
+      return prompt.kind === "text" ? encodeText(prompt.text) : checkIds(prompt.ids)
+    },
+    facts() {
+      const ends = END_OF_TURN.flatMap((text) => (templates.includes(text) ? [controls.get(text)] : []))
+      return {
+        tokens: tokenTextSource(tokenizer, controls, visibleTexts(markers, format)),
+        vocabularySize: tokenizer.vocabularySize,
+        reasoning: markers,
+        toolFormat: format?.name ?? null,
+        eosIds: [...new Set([...source.eosIds, ...ends])].filter((id) => id !== undefined),
+        hasChatTemplate: source.chatTemplates["default"] !== undefined,
+      }
+    },
+  }
+}
+
+/** Control tokens that the parsers of an answer must see. */
+function visibleTexts(markers: ReasoningMarkers | null, format: ToolCallFormat | null): ReadonlySet<string> {
+  return new Set([
+    ...(markers === null ? [] : [markers.open, markers.close]),
+    ...(format === null ? [] : [...format.starts, ...format.ends, ...(format.markers ?? [])]),
+  ])
+}
+
+/** The table of token bytes, in which control tokens have a text only if they are visible. */
+function tokenTextSource(
+  tokenizer: TextTokenizer,
+  controls: ReadonlyMap<string, number>,
+  visible: ReadonlySet<string>,
+): TokenTextSource {
+  const table = tokenizer.tokenTable()
+  const own = new Map([...controls].map(([text, id]) => [id, visible.has(text) ? Buffer.from(text) : Buffer.alloc(0)]))
+  const size = table.offsets.length - 1
+  const offsets = new Int32Array(size + 1)
+  const parts: Uint8Array[] = []
+  for (let id = 0; id < size; id++) {
+    const part = own.get(id) ?? table.bytes.subarray(table.offsets[id], table.offsets[id + 1])
+    parts.push(part)
+    offsets[id + 1] = (offsets[id] ?? 0) + part.length
+  }
+  // Not Buffer.concat's pool: the array is transferred to another thread.
+  const bytes = new Uint8Array(offsets[size] ?? 0)
+  parts.forEach((part, id) => bytes.set(part, offsets[id]))
+  return { bytes, offsets, stripsLeadingSpace: stripsLeadingSpace(tokenizer) }
+}
+
+/** SentencePiece decoders drop the space of a first token; byte-level ones keep it. Found by trying. */
+function stripsLeadingSpace(tokenizer: TextTokenizer): boolean {
+  for (const id of tokenizer.encode("a a", false, false))
+    if (tokenizer.tokenBytes(id)[0] === 0x20) return !tokenizer.decode(Int32Array.of(id), false).startsWith(" ")
+  return false
+}
+
+function joined(parts: readonly Int32Array[]): Int32Array {
+  const [only] = parts
+  if (parts.length === 1 && only !== undefined) return only
+  const ids = new Int32Array(parts.reduce((length, part) => length + part.length, 0))
+  let at = 0
+  for (const part of parts) {
+    ids.set(part, at)
+    at += part.length
+  }
+  return ids
+}
