@@ -14,11 +14,12 @@ export interface PageOptions {
 const NAVIGATION: readonly (readonly [id: string, label: string])[] = [
   ["overview", "Overview"],
   ["performance", "Performance"],
+  ["model", "Model"],
   ["topology", "Topology"],
   ["link", "Link"],
   ["memory", "Memory"],
   ["requests", "Requests"],
-  ["model", "Model"],
+  ["errors", "Errors"],
   ["chat", "Chat"],
 ]
 
@@ -35,6 +36,10 @@ function card(id: string, title: string, content: Html): Html {
 
 const script = (path: string, nonce: string | undefined, module: boolean): Html => html`
   <script src="/static/${path}" ${module ? html`type="module"` : html`defer`} ${nonce !== undefined && html`nonce="${nonce}"`}></script>
+`
+
+const stylesheet = (path: string, nonce: string | undefined): Html => html`
+  <link rel="stylesheet" href="/static/${path}" ${nonce !== undefined && html`nonce="${nonce}"`} />
 `
 
 const logo = html`
@@ -56,7 +61,9 @@ export function renderPage(snapshot: Snapshot, options: PageOptions = {}): strin
         <meta name="htmx-config" content="includeIndicatorCSS:false history:false" />
         <title>mlx-jaccl-cluster</title>
         <link rel="icon" href="/static/icon.svg" type="image/svg+xml" />
-        <link rel="stylesheet" href="/static/dashboard.css" ${nonce !== undefined && html`nonce="${nonce}"`} />
+        ${stylesheet("dashboard.css", nonce)}
+        ${stylesheet("panels.css", nonce)}
+        ${stylesheet("chat.css", nonce)}
         <script src="/static/theme.js" ${nonce !== undefined && html`nonce="${nonce}"`}></script>
         ${script("vendor/htmx.min.js", nonce, false)}
         ${script("vendor/hx-sse.min.js", nonce, false)}
@@ -71,7 +78,13 @@ export function renderPage(snapshot: Snapshot, options: PageOptions = {}): strin
             <div class="headline" id="panel-headline">${headline.render(snapshot)}</div>
             <div class="top-actions">
               <a class="button quiet" href="/docs">API docs</a>
-              <button type="button" class="button quiet" id="theme" aria-label="Colour theme: as the system">Auto</button>
+              <button type="button" class="button quiet" id="theme" aria-label="Colour theme: as the system">
+                <svg class="theme-icon" viewBox="0 0 16 16" width="15" height="15" aria-hidden="true">
+                  <circle class="theme-ring" cx="8" cy="8" r="6.2" />
+                  <path class="theme-half" d="M8 1.8a6.2 6.2 0 0 1 0 12.4z" />
+                </svg>
+                <span id="theme-name">Auto</span>
+              </button>
             </div>
           </div>
           <nav aria-label="Sections">

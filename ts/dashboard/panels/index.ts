@@ -21,11 +21,11 @@ export const cards: readonly Panel[] = [
   overview,
   performance,
   queue,
+  model,
   topology,
   link,
   memory,
   nodes,
-  model,
   requests,
   errors,
 ]

@@ -8,8 +8,12 @@ import { type Panel, badge, bar, emptyState } from "./panel.ts"
 
 const WORDS: Readonly<Record<Health, string>> = { ok: "Active", warn: "Degraded", bad: "Down", idle: "Unknown" }
 
+/** A link that is down carries nothing, whatever its last probe said. */
+const shareNow = (link: LinkView) => (link.link_active ? link.share : 0)
+
 function oneLink(name: string, detail: string, link: LinkView): Html {
   const health = linkHealth(link)
+  const share = shareNow(link)
   return html`
     <article class="link">
       <header><h3>${name} <span class="muted">${detail}</span></h3>${badge(health, WORDS[health])}</header>
@@ -19,24 +23,41 @@ function oneLink(name: string, detail: string, link: LinkView): Html {
         <div><dt>Last probe</dt><dd class="text">${ago(link.last_probe_s)}</dd></div>
       </dl>
       ${
-        link.share !== null &&
+        share !== null &&
         html`
-          ${bar(health, link.share, `${percent(link.share)} of the link's ceiling`)}
-          <p class="caption">${percent(link.share)} of the link's ceiling</p>
+          ${bar(health, share, `${percent(share)} of the link's ceiling`)}
+          <p class="caption">${percent(share)} of the link's ceiling</p>
         `
       }
     </article>
   `
 }
 
+/** Three lines of figures a link are too many for the six links of four nodes. */
+function compactLink(name: string, detail: string, link: LinkView): Html {
+  const health = linkHealth(link)
+  const share = shareNow(link)
+  return html`
+    <article class="link compact">
+      <header><h3>${name} <span class="muted">${detail}</span></h3>${badge(health, WORDS[health])}</header>
+      ${share !== null && bar(health, share, `${percent(share)} of the link's ceiling`)}
+      <p class="caption">${decimal(link.bandwidth_gbps, 2)} GB/s · ${decimal(link.latency_us, 1)} µs · probed ${ago(link.last_probe_s)}</p>
+    </article>
+  `
+}
+
+/** Above this many links each is drawn small. */
+const ROOMY_LINKS_MAX = 2
+
 export const link: Panel = {
   id: "link",
   title: "RDMA link",
   render: (snapshot) => {
+    const draw = snapshot.links.length > ROOMY_LINKS_MAX ? compactLink : oneLink
     if (snapshot.links.length > 0) {
       return html`
         <div class="links">
-          ${snapshot.links.map((each) => oneLink(`Rank ${each.from} ↔ rank ${each.to}`, each.label, each))}
+          ${snapshot.links.map((each) => draw(`Rank ${each.from} ↔ rank ${each.to}`, each.label, each))}
         </div>
       `
     }

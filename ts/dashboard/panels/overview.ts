@@ -1,7 +1,7 @@
 // The cluster at a glance: how many nodes, how long, how much.
 
 import { count, decimal, duration, rate } from "../format.ts"
-import { nodeHealth } from "../health.ts"
+import { nodeHealth, stateHealth } from "../health.ts"
 import { type Html, html } from "../html.ts"
 import type { Panel } from "./panel.ts"
 
@@ -10,7 +10,7 @@ function tile(label: string, value: string, unit: string, note: string): Html {
     <div class="tile">
       <dt>${label}</dt>
       <dd>
-        <span class="tile-value">${value}</span>${unit !== "" && html` <span class="unit">${unit}</span>`}
+        <span class="tile-value">${value}</span> ${unit !== "" && html`<span class="unit">${unit}</span>`}
         <span class="tile-note">${note}</span>
       </dd>
     </div>
@@ -27,16 +27,16 @@ export const overview: Panel = {
     return html`
       <dl class="tiles">
         ${tile("Nodes online", `${online}/${size}`, "", size === 1 ? "one machine" : `world size ${snapshot.world_size}`)}
-        ${tile("Generation", rate(snapshot.avg_tps_60s), "tok/s", "mean of the last minute")}
+        ${tile("Generation", rate(snapshot.avg_tps_60s), "tok/s", "mean, last 60 s")}
         ${tile("Requests", count(snapshot.total_requests), "", `${count(snapshot.running)} running now`)}
         ${tile("Tokens", count(snapshot.total_tokens), "", "generated since start")}
-        ${tile("Latency", decimal(snapshot.avg_latency_60s, 2), "s", "mean of the last minute")}
+        ${tile("Latency", decimal(snapshot.avg_latency_60s, 2), "s", "mean, last 60 s")}
         ${tile("Uptime", duration(snapshot.uptime_s), "", `version ${snapshot.version}`)}
       </dl>
       ${
         snapshot.state !== "ready" &&
         snapshot.detail !== "" &&
-        html`<p class="notice" role="status">${snapshot.detail}</p>`
+        html`<p class="notice ${stateHealth(snapshot.state)}" role="status">${snapshot.detail}</p>`
       }
     `
   },

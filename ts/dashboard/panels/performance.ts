@@ -36,7 +36,7 @@ function sparkline(history: readonly number[]): Html {
   const points = sparklinePoints(seconds, ceiling)
   const idle = seconds.every((tokens) => !(tokens > 0))
   const middle = HEADROOM + (HEIGHT - HEADROOM) / 2
-  const label = `Tokens a second over the last minute, newest ${rate(seconds.at(-1))}, scale to ${rate(ceiling)}`
+  const label = `Tokens a second over the last minute, newest ${rate(seconds.at(-1))}, scale to ${ceiling}`
   return html`
     <figure class="chart">
       <div class="chart-plot">
@@ -57,9 +57,14 @@ function sparkline(history: readonly number[]): Html {
             `
           }
         </svg>
-        <span class="chart-scale top" aria-hidden="true">${rate(ceiling)}</span>
-        <span class="chart-scale middle" aria-hidden="true">${rate(ceiling / 2)}</span>
-        ${idle && html`<span class="chart-idle">No tokens in the last minute</span>`}
+        ${
+          idle
+            ? html`<span class="chart-idle">No tokens in the last minute</span>`
+            : html`
+                <span class="chart-scale top" aria-hidden="true">${ceiling}</span>
+                <span class="chart-scale middle" aria-hidden="true">${ceiling / 2}</span>
+              `
+        }
       </div>
       <figcaption><span>60 s ago</span><span>30 s</span><span>now</span></figcaption>
     </figure>

@@ -13,8 +13,8 @@ function row(request: RequestView): Html {
   return html`
     <tr>
       <td><time datetime="${isoTime(request.time)}" data-local>${clockTime(request.time)}</time></td>
-      <td><span class="kind" title="${request.id}">${request.kind}</span></td>
-      <td class="number wide-only">${count(request.prompt_tokens)}${request.cached_tokens > 0 && html` <span class="muted" title="found in the prefix cache">(${count(request.cached_tokens)} cached)</span>`}</td>
+      <td class="wide-only"><span class="kind" title="${request.id}">${request.kind}</span></td>
+      <td class="number wide-only">${count(request.prompt_tokens)} ${request.cached_tokens > 0 && html`<span class="muted" title="found in the prefix cache">(${count(request.cached_tokens)} cached)</span>`}</td>
       <td class="number">${count(request.completion_tokens)}</td>
       <td class="number wide-only">${milliseconds(request.ttft_ms)}</td>
       <td class="number">${milliseconds(request.latency_ms)}</td>
@@ -37,7 +37,7 @@ export const requests: Panel = {
           <thead>
             <tr>
               <th scope="col">Time</th>
-              <th scope="col">Kind</th>
+              <th scope="col" class="wide-only">Kind</th>
               <th scope="col" class="number wide-only">Prompt</th>
               <th scope="col" class="number">Tokens</th>
               <th scope="col" class="number wide-only">TTFT</th>

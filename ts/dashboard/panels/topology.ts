@@ -6,9 +6,9 @@ import { type Html, html } from "../html.ts"
 import type { LinkView, Snapshot } from "../snapshot.ts"
 import { type Panel, emptyState } from "./panel.ts"
 
-const BOX_WIDTH = 148
+const BOX_WIDTH = 152
 const BOX_HEIGHT = 84
-const WIDTH = 560
+const WIDTH = 460
 
 interface Place {
   readonly x: number
@@ -26,34 +26,34 @@ interface Layout {
 const middle = () => 0.5
 
 const LAYOUTS: readonly Layout[] = [
-  { height: 130, places: [{ x: 280, y: 65 }], labelAt: middle },
+  { height: 110, places: [{ x: 230, y: 55 }], labelAt: middle },
   {
-    height: 150,
+    height: 130,
     places: [
-      { x: 84, y: 75 },
-      { x: 476, y: 75 },
+      { x: 84, y: 65 },
+      { x: 376, y: 65 },
+    ],
+    labelAt: middle,
+  },
+  {
+    height: 300,
+    places: [
+      { x: 230, y: 52 },
+      { x: 84, y: 248 },
+      { x: 376, y: 248 },
     ],
     labelAt: middle,
   },
   {
     height: 320,
     places: [
-      { x: 280, y: 52 },
-      { x: 84, y: 268 },
-      { x: 476, y: 268 },
-    ],
-    labelAt: middle,
-  },
-  {
-    height: 340,
-    places: [
       { x: 84, y: 52 },
-      { x: 476, y: 52 },
-      { x: 84, y: 288 },
-      { x: 476, y: 288 },
+      { x: 376, y: 52 },
+      { x: 84, y: 268 },
+      { x: 376, y: 268 },
     ],
     // The diagonals 0-3 and 1-2 cross in the middle.
-    labelAt: (from, to) => (from + to === 3 ? 0.33 : 0.5),
+    labelAt: (from, to) => (from + to === 3 ? 0.34 : 0.5),
   },
 ]
 
@@ -78,7 +78,7 @@ function drawLink(link: Link, layout: Layout): { line: Html; label: Html } | nul
     `,
     label: html`
       <g class="wire-label ${health}">
-        <rect x="${x - 48}" y="${y - 10 - 9 * (words.length - 1)}" width="96" height="${20 + 18 * (words.length - 1)}" rx="8" />
+        <rect x="${x - 46}" y="${y - 10 - 9 * (words.length - 1)}" width="92" height="${20 + 18 * (words.length - 1)}" rx="8" />
         ${words.map((word, index) => html`<text x="${x}" y="${y + 5 - 9 * (words.length - 1) + 18 * index}">${word}</text>`)}
       </g>
     `,
