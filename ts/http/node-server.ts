@@ -1,0 +1,136 @@
+// ServerPort over node:http, for platforms where the uWS binary does not load. Knows no route.
+
+import { createServer, type IncomingMessage, type ServerResponse } from "node:http"
+import { createBodyCollector, declaredLength } from "./body-collector.ts"
+import { LIMITS } from "./limits.ts"
+import { createOutlet, type Outlet } from "./outlet.ts"
+import type { AbortReason, PortHandler, PortRequest, PortResponse, PortSettings, ServerPort } from "./server-port.ts"
+
+export function createNodeServer(handler: PortHandler, settings: PortSettings): ServerPort {
+  const server = createServer(
+    {
+      maxHeaderSize: LIMITS.headerBytes,
+      headersTimeout: LIMITS.headersTimeoutMs,
+      keepAliveTimeout: LIMITS.keepAliveIdleMs,
+      // Slow bodies are timed by their silence (body-collector.ts), not by their whole length.
+      requestTimeout: 0,
+      noDelay: true,
+    },
+    (incoming, outgoing) => {
+      const request = readRequest(incoming, settings.bodyLimit)
+      handler(request, createResponse(incoming, outgoing, settings))
+    },
+  )
+  let closing: Promise<void> | undefined
+
+  return {
+    kind: "node",
+    listen: (host, port) =>
+      new Promise((resolve, reject) => {
+        server.once("error", reject)
+        server.listen({ host, port }, () => {
+          server.off("error", reject)
+          const address = server.address()
+          resolve({ host, port: typeof address === "object" && address !== null ? address.port : port })
+        })
+      }),
+    stopListening() {
+      server.close()
+      server.closeIdleConnections()
+    },
+    close() {
+      closing ??= new Promise((resolve) => {
+        server.close(() => resolve())
+        server.closeAllConnections()
+      })
+      return closing
+    },
+  }
+}
+
+function readRequest(incoming: IncomingMessage, bodyLimit: number): PortRequest {
+  const target = incoming.url ?? "/"
+  const mark = target.indexOf("?")
+  const headers = new Map<string, string>()
+  for (const [name, value] of Object.entries(incoming.headers))
+    if (value !== undefined) headers.set(name, Array.isArray(value) ? value.join(", ") : value)
+
+  const collector = createBodyCollector(bodyLimit, declaredLength(headers.get("content-length")))
+  incoming.on("data", (chunk: Buffer) => collector.push(chunk))
+  incoming.on("end", () => collector.finish())
+  incoming.on("close", () => collector.abort())
+  incoming.on("error", () => collector.abort())
+  return {
+    method: incoming.method ?? "GET",
+    path: mark < 0 ? target : target.slice(0, mark),
+    query: mark < 0 ? "" : target.slice(mark + 1),
+    headers,
+    clientAddress: (incoming.socket.remoteAddress ?? "").replace(/^::ffff:/, ""),
+    body: () => collector.body(),
+  }
+}
+
+function createResponse(incoming: IncomingMessage, outgoing: ServerResponse, settings: PortSettings): PortResponse {
+  let ended = false
+  let outlet: Outlet | undefined
+  let listener: ((reason: AbortReason) => void) | undefined
+
+  const gone = (reason: AbortReason) => {
+    if (ended) return
+    ended = true
+    outlet?.closed()
+    listener?.(reason)
+  }
+  outgoing.on("close", () => gone("closed"))
+  outgoing.on("error", () => gone("closed"))
+
+  const bodyless =
+    incoming.headers["transfer-encoding"] === undefined && Number(incoming.headers["content-length"] ?? 0) === 0
+  const unread = () => !bodyless && !incoming.complete
+  // The rest of an unwanted body is thrown away for a while, so that the client reads the answer and not a reset.
+  const linger = () => {
+    if (!unread()) return
+    const timer = setTimeout(() => incoming.socket.destroy(), LIMITS.lingerMs)
+    incoming.socket.once("close", () => clearTimeout(timer))
+    incoming.resume()
+  }
+
+  return {
+    get ended() {
+      return ended
+    },
+    onAbort(next) {
+      listener = next
+    },
+    send(status, headers, body, close = false) {
+      if (ended) return
+      ended = true
+      const bytes = typeof body === "string" ? Buffer.from(body) : body
+      const cut = close || unread()
+      const all: Record<string, string> = { ...headers }
+      if (status !== 204 && status !== 304) all["content-length"] = String(bytes.length)
+      if (cut) all["connection"] = "close"
+      outgoing.writeHead(status, all)
+      outgoing.end(incoming.method === "HEAD" || status === 204 || status === 304 ? undefined : bytes)
+      linger()
+    },
+    stream(status, headers, filler) {
+      outgoing.writeHead(status, headers)
+      outgoing.flushHeaders()
+      const made = createOutlet(
+        {
+          write: (text) => outgoing.write(text),
+          end(text) {
+            ended = true
+            outgoing.end(text)
+          },
+          abort: () => incoming.socket.destroy(),
+        },
+        { filler, pendingLimit: settings.pendingLimit, onOverflow: () => gone("slow") },
+      )
+      outgoing.on("drain", () => made.writable())
+      outlet = made
+      return made
+    },
+  }
+}

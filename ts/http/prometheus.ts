@@ -1,0 +1,159 @@
+// Counters -> Prometheus text format 0.0.4. No label carries anything that a client can choose.
+
+import type { ClusterStatus } from "../control/index.ts"
+import type { EngineStatus } from "../engine/index.ts"
+import type { Admission } from "./admission.ts"
+import type { Latency } from "./latency.ts"
+import type { Metrics } from "./metrics.ts"
+import { worstLink } from "./snapshot-builder.ts"
+
+type Labels = Readonly<Record<string, string | number>>
+type Sample = readonly [labels: Labels, value: number | null]
+
+/** Seconds over which mlx_cluster_tokens_per_second is a mean. */
+const RATE_SECONDS = 5
+
+export function renderPrometheus(sources: {
+  readonly metrics: Metrics
+  readonly engine: EngineStatus
+  readonly cluster: ClusterStatus
+  readonly admission: Admission
+  readonly uptimeSeconds: number
+  readonly viewers: number
+}): string {
+  const { metrics, engine, cluster, admission } = sources
+  const recent = metrics.history().slice(-RATE_SECONDS)
+  const rdma = worstLink(cluster.links)
+  const out: string[] = []
+  const family = (type: "counter" | "gauge", name: string, help: string, samples: readonly Sample[]) => {
+    out.push(`# HELP mlx_cluster_${name} ${help}`, `# TYPE mlx_cluster_${name} ${type}`)
+    for (const [labels, value] of samples)
+      if (value !== null) out.push(`mlx_cluster_${name}${renderLabels(labels)} ${value}`)
+  }
+  const one = (value: number | null): readonly Sample[] => [[{}, value]]
+  const by = (label: string, map: ReadonlyMap<string, number>): Sample[] =>
+    [...map].map(([key, value]) => [{ [label]: key }, value])
+  const ranks = (value: (node: ClusterStatus["nodes"][number]) => number | null): Sample[] =>
+    cluster.nodes.map((node) => [{ rank: node.rank }, value(node)])
+  const links = (value: (link: ClusterStatus["links"][number]) => number | null): Sample[] =>
+    cluster.links.map((link) => [{ from: link.from, to: link.to, transport: link.transport }, value(link)])
+
+  family("counter", "requests_total", "Inference requests accepted.", one(metrics.requests))
+  family("counter", "tokens_generated_total", "Completion tokens delivered.", one(metrics.completionTokens))
+  family("gauge", "tokens_per_second", `Completion tokens a second, mean of ${RATE_SECONDS} s.`, [
+    [{}, recent.reduce((sum, count) => sum + count, 0) / RATE_SECONDS],
+  ])
+  family("gauge", "queue_depth", "Requests that wait for their first step.", one(engine.waiting))
+  family("gauge", "memory_used_bytes", "Memory in use on the host of a rank.", [
+    ...ranks(({ memory }) => (memory === null ? null : memory.totalBytes - memory.availableBytes)),
+  ])
+  family("gauge", "rdma_bandwidth_gbps", "Last measured bandwidth of the worst link, gigabytes a second.", [
+    [{}, rdma.bandwidth_gbps],
+  ])
+  family("gauge", "rdma_latency_us", "Last measured latency of the worst link, microseconds.", one(rdma.latency_us))
+  family("gauge", "rdma_latency_seconds", "Last measured latency of the worst link.", [
+    [{}, rdma.latency_us === null ? null : rdma.latency_us / 1e6],
+  ])
+
+  family("gauge", "requests_running", "Requests in the batch.", one(engine.running))
+  family("gauge", "requests_active", "Requests that hold a place in the front.", one(admission.active))
+  family("gauge", "requests_capacity", "Requests that may wait or run at the same time.", one(engine.capacity))
+  family("counter", "requests_finished_total", "Requests ended, by outcome.", by("reason", metrics.outcomes))
+  family("counter", "requests_refused_total", "Requests refused at admission.", by("code", admission.refusals))
+  family("counter", "prompt_tokens_total", "Prompt tokens of ended requests.", one(metrics.promptTokens))
+  family("counter", "prompt_tokens_cached_total", "Prompt tokens found in the prefix cache.", one(metrics.cachedTokens))
+  family("counter", "errors_total", "Server errors, by code.", by("code", metrics.errorCodes))
+  family("counter", "slow_readers_total", "Streams cut because the client read too slowly.", one(metrics.slowReaders))
+  family("counter", "http_responses_total", "Answers by route and status.", byRoute(metrics.responses))
+  family("gauge", "engine_ready", "1 while the engine serves.", one(engine.state === "ready" ? 1 : 0))
+  family("counter", "engine_restarts_total", "Restarts of the rank group.", one(engine.restarts))
+  family("gauge", "kv_used_bytes", "KV memory in use.", one(engine.kv.bytesUsed))
+  family("gauge", "kv_total_bytes", "KV memory reserved.", one(engine.kv.bytesTotal))
+  family("gauge", "kv_positions", "Positions that the KV memory can hold.", one(engine.kv.positionsTotal))
+  family("gauge", "uptime_seconds", "Seconds since the front started.", one(sources.uptimeSeconds))
+  family("gauge", "dashboard_viewers", "Open event streams of the dashboard.", one(sources.viewers))
+  family("gauge", "front_resident_bytes", "Resident memory of the front process.", one(process.memoryUsage.rss()))
+
+  family(
+    "gauge",
+    "rank_up",
+    "1 while a rank is active.",
+    ranks((node) => (node.state === "active" ? 1 : 0)),
+  )
+  family("gauge", "rank_heartbeat_age_seconds", "Seconds since a rank was heard from.", [
+    ...ranks((node) => (node.lastHeardMs === null ? null : node.lastHeardMs / 1000)),
+  ])
+  family(
+    "gauge",
+    "rank_resident_bytes",
+    "Resident memory of a rank process.",
+    ranks((n) => n.memory?.rssBytes ?? null),
+  )
+  family(
+    "gauge",
+    "rank_mlx_active_bytes",
+    "MLX memory in use.",
+    ranks((n) => n.memory?.activeBytes ?? null),
+  )
+  family(
+    "gauge",
+    "rank_mlx_cache_bytes",
+    "MLX memory kept for reuse.",
+    ranks((n) => n.memory?.cacheBytes ?? null),
+  )
+  family(
+    "gauge",
+    "rank_mlx_peak_bytes",
+    "Most MLX memory in use so far.",
+    ranks((n) => n.memory?.peakBytes ?? null),
+  )
+  family(
+    "gauge",
+    "link_up",
+    "1 while a link is active.",
+    links((link) => (link.active ? 1 : 0)),
+  )
+  family("gauge", "link_bandwidth_bytes_per_second", "Last measured bandwidth of a link.", [
+    ...links((link) => link.bandwidthBytesPerSecond),
+  ])
+  family("gauge", "link_latency_seconds", "Last measured latency of a link.", [
+    ...links((link) => (link.latencyUs === null ? null : link.latencyUs / 1e6)),
+  ])
+
+  const { latencies } = metrics
+  histogram(out, "time_to_first_token_seconds", "From the request to its first token.", latencies.firstToken)
+  histogram(
+    out,
+    "inter_token_latency_seconds",
+    "Between two events with tokens of one request.",
+    latencies.betweenTokens,
+  )
+  histogram(out, "request_duration_seconds", "Whole requests that went well.", latencies.request)
+  histogram(out, "queue_time_seconds", "From the engine's door to the first step.", latencies.queue)
+  return `${out.join("\n")}\n`
+}
+
+/** Keys are "route status". */
+function byRoute(responses: ReadonlyMap<string, number>): Sample[] {
+  return Array.from(responses, ([key, value]): Sample => {
+    const space = key.lastIndexOf(" ")
+    return [{ route: key.slice(0, space), status: key.slice(space + 1) }, value]
+  })
+}
+
+function histogram(out: string[], name: string, help: string, latency: Latency): void {
+  out.push(`# HELP mlx_cluster_${name} ${help}`, `# TYPE mlx_cluster_${name} histogram`)
+  for (const [bound, count] of latency.buckets) out.push(`mlx_cluster_${name}_bucket{le="${bound}"} ${count}`)
+  out.push(
+    `mlx_cluster_${name}_bucket{le="+Inf"} ${latency.count}`,
+    `mlx_cluster_${name}_sum ${latency.sumSeconds}`,
+    `mlx_cluster_${name}_count ${latency.count}`,
+  )
+}
+
+function renderLabels(labels: Labels): string {
+  const entries = Object.entries(labels)
+  if (entries.length === 0) return ""
+  const escape = (value: string) => value.replaceAll("\\", "\\\\").replaceAll('"', '\\"').replaceAll("\n", "\\n")
+  return `{${entries.map(([name, value]) => `${name}="${escape(String(value))}"`).join(",")}}`
+}

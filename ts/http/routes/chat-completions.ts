@@ -1,0 +1,98 @@
+// POST /v1/chat/completions: OpenAI's chat request -> GenerationRequest, and back.
+
+import type { GenerationRequest } from "../../engine/index.ts"
+import { chatCompletion, createChatStreamFormat } from "../chat-format.ts"
+import { chatMessages, toolDefinitions } from "../chat-messages.ts"
+import { HttpError } from "../error-response.ts"
+import { resolveModel, samplingOf, stopOf } from "../generation-fields.ts"
+import { ignoredHeader, sortFields, unsupported } from "../refused-fields.ts"
+import { createReplyIdentity } from "../reply-identity.ts"
+import type { Route } from "../router.ts"
+import { ChatCompletion, ChatCompletionChunk, ChatCompletionRequest } from "../schemas/chat-completion.ts"
+import type { Services } from "../services.ts"
+import { createValidator } from "../validation.ts"
+import { answerGeneration } from "./answer-generation.ts"
+
+export const CHAT_FIELDS: ReadonlySet<string> = new Set(Object.keys(ChatCompletionRequest.properties))
+
+/** A request may switch thinking; other variables of a template are the server's. */
+const TEMPLATE_OPTIONS: ReadonlySet<string> = new Set(["enable_thinking", "thinking", "reasoning_effort"])
+
+export function chatCompletionsRoute(services: Services): Route {
+  const validate = createValidator(ChatCompletionRequest)
+  return {
+    method: "POST",
+    path: "/v1/chat/completions",
+    access: "key",
+    doc: {
+      summary: "Answer a conversation, whole or streamed.",
+      body: ChatCompletionRequest,
+      answer: ChatCompletion,
+      event: ChatCompletionChunk,
+    },
+    async handle(exchange) {
+      services.admission.check(exchange.client)
+      const body = validate(await exchange.json())
+      const ignored = sortFields(body, CHAT_FIELDS)
+      refuseUnserved(body)
+      const model = resolveModel(body.model, services.engine.status().models, services.settings)
+      const identity = createReplyIdentity("chatcmpl", model.id)
+      const logprobs = logprobsOf(body)
+      const choices = body.n ?? 1
+      const request: GenerationRequest = {
+        id: identity.id,
+        model: model.id,
+        prompt: promptOf(body),
+        sampling: samplingOf(body),
+        maxTokens: body.max_completion_tokens ?? body.max_tokens ?? null,
+        stop: stopOf(body.stop),
+        choices,
+        ...(logprobs === null ? {} : { logprobs }),
+        client: exchange.client,
+      }
+      answerGeneration(services, exchange, {
+        id: identity.id,
+        kind: "chat",
+        requests: [request],
+        choices,
+        headers: ignoredHeader(ignored),
+        stream: body.stream ? createChatStreamFormat(identity, body.stream_options?.include_usage ?? false) : null,
+        whole: (collected, usage) => chatCompletion(identity, collected, usage, logprobs !== null),
+        ...(body.parallel_tool_calls === false
+          ? { keep: (event) => event.type !== "tool_call" || event.index === 0 }
+          : {}),
+      })
+    },
+  }
+}
+
+function promptOf(body: ChatCompletionRequest): GenerationRequest["prompt"] {
+  const tools = toolDefinitions(body)
+  const effort = body.reasoning_effort ?? undefined
+  const options = {
+    ...(effort === undefined ? {} : { reasoning_effort: effort }),
+    ...(effort === "none" ? { enable_thinking: false } : {}),
+    ...body.chat_template_kwargs,
+  }
+  return {
+    kind: "chat",
+    messages: chatMessages(body.messages),
+    ...(tools.length === 0 ? {} : { tools }),
+    ...(Object.keys(options).length === 0 ? {} : { templateOptions: options }),
+  }
+}
+
+/** Null: none asked. */
+function logprobsOf(body: ChatCompletionRequest): number | null {
+  if (body.logprobs) return body.top_logprobs ?? 0
+  if (body.top_logprobs)
+    throw new HttpError("invalid_value", "'top_logprobs' needs 'logprobs': true.", { param: "top_logprobs" })
+  return null
+}
+
+function refuseUnserved(body: ChatCompletionRequest): void {
+  const type = body.response_format?.type ?? "text"
+  if (type !== "text") throw unsupported("response_format", `'response_format' of type ${type} is not supported here.`)
+  for (const name of Object.keys(body.chat_template_kwargs ?? {}))
+    if (!TEMPLATE_OPTIONS.has(name)) throw unsupported(`chat_template_kwargs.${name}`)
+}

@@ -1,0 +1,90 @@
+// POST /v1/completions: text or tokens in, text out. A list of prompts becomes one engine request each; choice numbers
+// run over all of them, prompt by prompt.
+
+import type { GenerationRequest, Prompt } from "../../engine/index.ts"
+import { completion, createCompletionStreamFormat } from "../completion-format.ts"
+import { HttpError } from "../error-response.ts"
+import { resolveModel, samplingOf, stopOf } from "../generation-fields.ts"
+import { LIMITS } from "../limits.ts"
+import { ignoredHeader, sortFields } from "../refused-fields.ts"
+import { createReplyIdentity } from "../reply-identity.ts"
+import type { Route } from "../router.ts"
+import { Completion, CompletionRequest } from "../schemas/completion.ts"
+import type { Services } from "../services.ts"
+import { createValidator } from "../validation.ts"
+import { answerGeneration } from "./answer-generation.ts"
+
+export const COMPLETION_FIELDS: ReadonlySet<string> = new Set(Object.keys(CompletionRequest.properties))
+
+export function completionsRoute(services: Services): Route {
+  const validate = createValidator(CompletionRequest)
+  return {
+    method: "POST",
+    path: "/v1/completions",
+    access: "key",
+    doc: {
+      summary: "Continue a text, whole or streamed.",
+      body: CompletionRequest,
+      answer: Completion,
+      event: Completion,
+    },
+    async handle(exchange) {
+      services.admission.check(exchange.client)
+      const body = validate(await exchange.json())
+      const ignored = sortFields(body, COMPLETION_FIELDS)
+      const model = resolveModel(body.model, services.engine.status().models, services.settings)
+      const identity = createReplyIdentity("cmpl", model.id)
+      const prompts = promptsOf(body.prompt, model.vocabularySize)
+      const perPrompt = body.n ?? 1
+      const choices = prompts.length * perPrompt
+      if (choices > LIMITS.prompts)
+        throw new HttpError("invalid_value", `Prompts times 'n' is ${choices}; at most ${LIMITS.prompts}.`, {
+          param: "n",
+        })
+      const sampling = samplingOf(body)
+      const logprobs = body.logprobs ?? null
+      const requests = prompts.map(
+        (prompt, index): GenerationRequest => ({
+          id: prompts.length === 1 ? identity.id : `${identity.id}-${index}`,
+          model: model.id,
+          prompt,
+          sampling,
+          maxTokens: body.max_tokens ?? null,
+          stop: stopOf(body.stop),
+          choices: perPrompt,
+          ...(logprobs === null ? {} : { logprobs }),
+          client: exchange.client,
+        }),
+      )
+      answerGeneration(services, exchange, {
+        id: identity.id,
+        kind: "completion",
+        requests,
+        choices,
+        headers: ignoredHeader(ignored),
+        stream: body.stream
+          ? createCompletionStreamFormat(identity, body.stream_options?.include_usage ?? false)
+          : null,
+        whole: (collected, usage) => completion(identity, collected, usage, logprobs !== null),
+      })
+    },
+  }
+}
+
+function promptsOf(prompt: CompletionRequest["prompt"], vocabularySize: number): Prompt[] {
+  if (typeof prompt === "string") return [{ kind: "text", text: prompt }]
+  const ids: number[] = []
+  const prompts: Prompt[] = []
+  for (const [index, entry] of prompt.entries()) {
+    const param = `prompt.${index}`
+    if (typeof entry === "string") prompts.push({ kind: "text", text: entry })
+    else if (typeof entry === "number") ids.push(checkedId(entry, vocabularySize, param))
+    else prompts.push({ kind: "tokens", ids: entry.map((id, at) => checkedId(id, vocabularySize, `${param}.${at}`)) })
+  }
+  return ids.length > 0 ? [{ kind: "tokens", ids }] : prompts
+}
+
+function checkedId(id: number, vocabularySize: number, param: string): number {
+  if (id < vocabularySize) return id
+  throw new HttpError("invalid_value", `Token ${id} is outside the vocabulary of ${vocabularySize}.`, { param })
+}

@@ -1,0 +1,21 @@
+// The route table of the whole server.
+
+import type { Route } from "../router.ts"
+import type { Services } from "../services.ts"
+import { chatCompletionsRoute } from "./chat-completions.ts"
+import { completionsRoute } from "./completions.ts"
+import { dashboardRoutes } from "./dashboard.ts"
+import { docsRoutes } from "./docs.ts"
+import { modelRoutes } from "./models.ts"
+import { operationRoutes } from "./operations.ts"
+
+export function createRoutes(services: Services): readonly Route[] {
+  const routes = [
+    chatCompletionsRoute(services),
+    completionsRoute(services),
+    ...modelRoutes(services),
+    ...operationRoutes(services),
+    ...dashboardRoutes(services),
+  ]
+  return [...routes, ...docsRoutes(routes, services.settings.version)]
+}

@@ -1,0 +1,45 @@
+// Request fields that /v1/chat/completions and /v1/completions share.
+
+import { type TSchema, Type } from "typebox"
+import { LIMITS } from "../limits.ts"
+
+export const Nullable = <T extends TSchema>(schema: T) => Type.Optional(Type.Union([schema, Type.Null()]))
+
+export const ModelField = Type.Optional(
+  Type.String({
+    minLength: 1,
+    maxLength: LIMITS.modelNameChars,
+    description: "A served model; the first one if absent.",
+  }),
+)
+export const PositiveTokens = Type.Integer({ minimum: 1, maximum: LIMITS.maxTokens })
+
+export const samplingFields = {
+  temperature: Nullable(
+    Type.Number({ minimum: 0, maximum: LIMITS.temperature, description: "0 is greedy. Default 1." }),
+  ),
+  top_p: Nullable(Type.Number({ minimum: 0, maximum: 1, description: "Default 1." })),
+  top_k: Nullable(Type.Integer({ minimum: -1, maximum: 1_000_000, description: "0 or -1 is off. Extension." })),
+  min_p: Nullable(Type.Number({ minimum: 0, maximum: 1, description: "Default 0. Extension." })),
+  seed: Nullable(
+    Type.Integer({
+      minimum: Number.MIN_SAFE_INTEGER,
+      maximum: Number.MAX_SAFE_INTEGER,
+      description: "Equal seeds give equal answers.",
+    }),
+  ),
+  ignore_eos: Nullable(Type.Boolean({ description: "Do not stop at an end-of-turn token. Extension." })),
+  n: Nullable(Type.Integer({ minimum: 1, maximum: LIMITS.choices })),
+  stop: Nullable(
+    Type.Union([
+      Type.String({ minLength: 1, maxLength: LIMITS.stopChars }),
+      Type.Array(Type.String({ minLength: 1, maxLength: LIMITS.stopChars }), { maxItems: LIMITS.stopStrings }),
+    ]),
+  ),
+  stream: Nullable(Type.Boolean()),
+  stream_options: Nullable(
+    Type.Object({
+      include_usage: Nullable(Type.Boolean({ description: "One more chunk, with usage and no choices." })),
+    }),
+  ),
+}

@@ -1,0 +1,138 @@
+// createServer: joins gate, routes, stores and a ServerPort into the HTTP door of an engine. Listens, drains, closes.
+
+import type { ClusterStatus } from "../control/index.ts"
+import type { Engine } from "../engine/index.ts"
+import { createAdmission } from "./admission.ts"
+import { createApiKeys, readKeyFile } from "./api-keys.ts"
+import { chooseServer } from "./choose-server.ts"
+import { HttpError, reportError } from "./error-response.ts"
+import { createGate, refuseOpenBind } from "./gate.ts"
+import { createRuns } from "./generation-run.ts"
+import { LIMITS } from "./limits.ts"
+import { createMetrics } from "./metrics.ts"
+import { type ServerOptions, withDefaults } from "./options.ts"
+import { createRouter } from "./router.ts"
+import { createRoutes } from "./routes/index.ts"
+import type { ServerPort } from "./server-port.ts"
+import type { Services } from "./services.ts"
+import { buildSnapshot } from "./snapshot-builder.ts"
+import { createViewerHub } from "./viewer-hub.ts"
+
+export interface Server {
+  /** Rejects when the address is taken. */
+  listen(): Promise<{ host: string; port: number; server: ServerPort["kind"] }>
+  /**
+   * Takes no new work: /ready and new requests answer 503, the listen socket closes, streams go on. Resolves when all
+   * have ended; at the deadline what is left gets an error. Idempotent.
+   */
+  drain(timeoutMs: number): Promise<void>
+  /** Cuts everything. Idempotent. */
+  close(): Promise<void>
+}
+
+export interface ServerParts {
+  readonly engine: Engine
+  readonly cluster: () => ClusterStatus
+  readonly options?: ServerOptions
+  /** One line, without a line break. */
+  readonly log?: (line: string) => void
+}
+
+/** Throws, before anything listens, when the options would open the server to others without a key. */
+export function createServer({ engine, cluster, options = {}, log = () => {} }: ServerParts): Server {
+  const settings = withDefaults(options)
+  const fromFile = settings.apiKeyFile === null ? [] : readKeyFile(settings.apiKeyFile)
+  const keys = createApiKeys([...settings.keys, ...fromFile])
+  refuseOpenBind(settings.host, keys, settings.insecure)
+
+  const metrics = createMetrics()
+  const admission = createAdmission(() => engine.status(), settings.maxPerClient)
+  const runs = createRuns({ engine, admission, metrics, stallMs: settings.requestTimeoutMs })
+  const uptimeSeconds = () => (performance.now() - metrics.startedMs) / 1000
+  const snapshot = () =>
+    buildSnapshot(metrics, engine.status(), cluster(), { version: settings.version, uptimeSeconds: uptimeSeconds() })
+  const viewers = createViewerHub(snapshot, LIMITS.snapshotMs)
+  const record = (code: string, message: string, requestId: string, error: unknown) => {
+    metrics.logError(code, message, requestId)
+    log(`http: ${requestId} ${code}: ${oneLine(describe(error))}`)
+  }
+  const services: Services = {
+    engine,
+    cluster,
+    settings,
+    admission,
+    metrics,
+    runs,
+    viewers,
+    snapshot,
+    uptimeSeconds,
+    logError(error, requestId) {
+      const report = reportError(error)
+      record(report.code, report.message, requestId, error)
+    },
+  }
+  const handler = createRouter({
+    routes: createRoutes(services),
+    gate: createGate({ ...settings, keys }),
+    draining: () => admission.draining,
+    countResponse: (route, status) => metrics.countResponse(route, status),
+    logError: record,
+  })
+
+  let port: ServerPort | undefined
+  let draining: Promise<void> | undefined
+  const drain = async (timeoutMs: number) => {
+    admission.drain()
+    port?.stopListening()
+    viewers.close()
+    let deadline: NodeJS.Timeout | undefined
+    const expired = new Promise<void>((resolve) => {
+      deadline = setTimeout(resolve, timeoutMs)
+    })
+    await Promise.race([runs.idle(), expired])
+    clearTimeout(deadline)
+    for (const run of runs.active) run.fail(new HttpError("draining"))
+  }
+
+  return {
+    async listen() {
+      const chosen = await chooseServer(
+        settings.server,
+        handler,
+        { bodyLimit: settings.bodyLimit, pendingLimit: settings.pendingLimit },
+        log,
+      )
+      try {
+        const bound = await chosen.listen(settings.host, settings.port)
+        port = chosen
+        return { ...bound, server: chosen.kind }
+      } catch (error) {
+        await chosen.close()
+        throw new Error(
+          `cannot listen on ${settings.host} port ${settings.port} (${describe(error)}): choose another port or host`,
+          { cause: error },
+        )
+      }
+    },
+    drain(timeoutMs) {
+      draining ??= drain(timeoutMs)
+      return draining
+    },
+    async close() {
+      admission.drain()
+      viewers.close()
+      for (const run of runs.active) run.fail(new HttpError("draining"))
+      await port?.close()
+    },
+  }
+}
+
+function describe(error: unknown): string {
+  if (!(error instanceof Error)) return String(error)
+  return error.cause instanceof Error ? `${error.message} (${error.cause.message})` : error.message
+}
+
+/** Text that a client had a hand in must not forge log lines. */
+function oneLine(text: string): string {
+  return text.slice(0, 1000).replaceAll(/[\p{Cc}\p{Zl}\p{Zp}]/gu, " ")
+}

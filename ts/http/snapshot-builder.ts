@@ -1,0 +1,114 @@
+// Counters, engine status and cluster status -> the dashboard's Snapshot. Pure but for the clock of the metrics.
+
+import type { ClusterStatus, LinkStatus, RankMemory } from "../control/index.ts"
+import type { LinkView, MemoryView, Snapshot } from "../dashboard/index.ts"
+import type { EngineStatus } from "../engine/index.ts"
+import { LIMITS } from "./limits.ts"
+import type { Metrics } from "./metrics.ts"
+
+const GB = 1e9
+
+/** Bytes a second that one link of a transport can carry at best: Thunderbolt 5 as the roadmap measures it. */
+const LINK_CEILINGS: Readonly<Record<string, number>> = { jaccl: 8 * GB }
+
+export function buildSnapshot(
+  metrics: Metrics,
+  engine: EngineStatus,
+  cluster: ClusterStatus,
+  facts: { readonly version: string; readonly uptimeSeconds: number },
+): Snapshot {
+  const history = metrics.history()
+  const [model] = engine.models
+  const seen = Math.min(history.length, Math.max(1, Math.floor(facts.uptimeSeconds)))
+  return {
+    uptime_s: Math.round(facts.uptimeSeconds),
+    total_requests: metrics.requests,
+    total_tokens: metrics.completionTokens,
+    avg_tps_60s: round(history.reduce((sum, tokens) => sum + tokens, 0) / seen, 1),
+    peak_tps_60s: Math.max(0, ...history),
+    avg_latency_60s: round(metrics.meanLatencySeconds(), 3),
+    queue_size: engine.waiting,
+    queue_max: engine.capacity,
+    running: engine.running,
+    history,
+    memory: Object.fromEntries(
+      cluster.nodes.flatMap((node) => (node.memory === null ? [] : [[String(node.rank), memoryView(node.memory)]])),
+    ),
+    rdma: worstLink(cluster.links),
+    links: cluster.links.map((link) => ({
+      ...linkView(link),
+      from: link.from,
+      to: link.to,
+      label: link.device === "" ? link.transport : `${link.transport} ${link.device}`,
+    })),
+    nodes: Object.fromEntries(
+      cluster.nodes.map((node) => [
+        String(node.rank),
+        {
+          status: node.state,
+          hostname: node.hostname,
+          last_heartbeat_s: node.lastHeardMs === null ? null : round(node.lastHeardMs / 1000, 1),
+          detail: node.detail,
+        },
+      ]),
+    ),
+    model:
+      model === undefined
+        ? null
+        : {
+            id: model.id,
+            family: model.family,
+            quantization: model.quantization,
+            size_gb: round(model.sizeBytes / GB, 3),
+            context_length: model.contextLength,
+          },
+    state: engine.state,
+    detail: engine.detail,
+    version: facts.version,
+    world_size: cluster.size,
+    requests: metrics.requestLog().slice(0, LIMITS.snapshotRequests),
+    errors: metrics.errorLog(),
+  }
+}
+
+export function memoryView(memory: RankMemory): MemoryView {
+  return {
+    active_gb: round(memory.activeBytes / GB, 3),
+    cache_gb: round(memory.cacheBytes / GB, 3),
+    peak_gb: round(memory.peakBytes / GB, 3),
+    total_gb: round(memory.totalBytes / GB, 3),
+    used_gb: round((memory.totalBytes - memory.availableBytes) / GB, 3),
+    model_gb: round(memory.modelBytes / GB, 3),
+    kv_gb: round(memory.kvBytes / GB, 3),
+    rss_gb: round(memory.rssBytes / GB, 3),
+  }
+}
+
+function linkView(link: LinkStatus): LinkView {
+  const ceiling = LINK_CEILINGS[link.transport]
+  const bandwidth = link.bandwidthBytesPerSecond
+  return {
+    bandwidth_gbps: bandwidth === null ? null : round(bandwidth / GB, 3),
+    latency_us: link.latencyUs === null ? null : round(link.latencyUs, 1),
+    link_active: link.active,
+    last_probe_s: link.lastProbeMs === null ? null : round(link.lastProbeMs / 1000, 1),
+    share: bandwidth === null || ceiling === undefined ? null : Math.min(1, round(bandwidth / ceiling, 3)),
+  }
+}
+
+/** A collective is as slow as the worst link: that one stands for all. */
+export function worstLink(links: readonly LinkStatus[]): LinkView {
+  const down = links.find((link) => !link.active)
+  const slowest = [...links].sort(
+    (a, b) => (a.bandwidthBytesPerSecond ?? Infinity) - (b.bandwidthBytesPerSecond ?? Infinity),
+  )[0]
+  const chosen = down ?? slowest
+  if (chosen === undefined)
+    return { bandwidth_gbps: null, latency_us: null, link_active: false, last_probe_s: null, share: null }
+  return linkView(chosen)
+}
+
+function round(value: number, digits: number): number {
+  const scale = 10 ** digits
+  return Math.round(value * scale) / scale
+}
