@@ -47,6 +47,8 @@ int threads_of(const Context&);
 
 // y [rows, n] = x [rows, k] . w^T (+ bias [n]) (+ residual [rows, n]); residual may be y.
 void linear(Context&, const float* x, int rows, const Matrix& w, const float* bias, const float* residual, float* y);
+// y [rows, n] = x [rows, k] . w[first .. first + n)^T: one expert of a stack. first and n are multiples of 16, or cover w.
+void linear_part(Context&, const float* x, int rows, const Matrix& w, int first, int n, float* y);
 void embed(Context&, const int32_t* ids, int rows, const Matrix& w, float scale, float* y);
 void rms_norm(Context&, const float* x, int rows, int width, const float* weight, float weight_offset, float eps,
               float* y);
