@@ -103,7 +103,9 @@ fn nibbles(bytes: &[u8]) -> impl Iterator<Item = u32> {
   let codes: [u8; NIBBLE_BYTES] = std::array::from_fn(|index| bytes[index]);
   // Low nibbles hold elements 0..16, high ones 16..32.
   [(0, 0), (0, 8), (4, 0), (4, 8)].into_iter().map(move |(shift, first)| {
-    (0..8).fold(0, |word, index| word | (u32::from((codes[first + index] >> shift) & 0xf) << (4 * index)))
+    (0..8).fold(0, |word, index| {
+      word | (u32::from((codes[first + index] >> shift) & 0xf) << (4 * index))
+    })
   })
 }
 

@@ -35,7 +35,10 @@ pub fn checked_shape(shape: &[u64]) -> Option<Vec<usize>> {
   if shape.len() > MAX_AXES {
     return None;
   }
-  shape.iter().map(|axis| usize::try_from(*axis).ok().filter(|_| *axis <= MAX_AXIS)).collect()
+  shape
+    .iter()
+    .map(|axis| usize::try_from(*axis).ok().filter(|_| *axis <= MAX_AXIS))
+    .collect()
 }
 
 /// The first tensor that shares bytes with the one before it. Zero-sized tensors share nothing.
