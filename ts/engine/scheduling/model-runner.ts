@@ -1,0 +1,132 @@
+// Carries step plans out: plan -> command buffer -> MLX -> tokens. Knows no queue; the same on every rank.
+//
+// Registers that survive a step, by the parity of its number, so that a step can be submitted while the tokens of the
+// one before are still to be read:
+//   0, 1 tokens   2, 3 log-probabilities   4, 5 logits of the rows that asked for alternatives
+//   6, 7 a hidden row of a step that samples nothing, only to wait for it: prompts must not run ahead of cancellation
+
+import type { NativeEngine } from "mlx-jaccl-rs"
+import { EngineError } from "../errors.ts"
+import { CommandBuffer, type Model, NONE } from "../models/index.ts"
+import { type Alternative, alternatives } from "../sampling/index.ts"
+import type { KvSequences } from "./kv-memory.ts"
+import type { StepSamples } from "./scheduler.ts"
+import type { StepPlan } from "./step-plan.ts"
+
+export interface ModelRunner {
+  /** Encodes a step and submits it. Throws KvFullError, and then nothing has happened. */
+  submit(plan: StepPlan): void
+  /** Waits for the tokens of a submitted step; of the last two at most. */
+  read(plan: StepPlan): StepSamples
+}
+
+/** The KV store could not hold a step. */
+export class KvFullError extends EngineError {
+  constructor(cause: unknown) {
+    super("out_of_memory", "The KV memory is full.", { cause })
+  }
+}
+
+/** std::length_error of the shim (kv_reserve). */
+const KV_FULL = /KV memory is full|no block is free/
+
+/** MLX keeps freed buffers for the next step; a long run of odd sizes would keep them all. */
+const CLEAR_CACHE_STEPS = 256
+
+type StepCalls = Pick<NativeEngine, "exec" | "readTokens" | "readFloats" | "clearCache">
+
+export const RUNNER_REGISTERS = 8
+
+export interface ModelRunnerOptions {
+  readonly vocabularySize: number
+  readonly hiddenSize: number
+  /** The first of the RUNNER_REGISTERS persistent registers that are this model's. */
+  readonly firstRegister: number
+}
+
+export function createModelRunner(
+  engine: StepCalls,
+  model: Model,
+  kv: Pick<KvSequences, "handle">,
+  options: ModelRunnerOptions,
+): ModelRunner {
+  const { vocabularySize, hiddenSize, firstRegister } = options
+  const buffer = new CommandBuffer()
+  let steps = 0
+
+  function registersOf(step: number): { tokens: number; logprobs: number; logits: number; hidden: number } {
+    const first = firstRegister + (step & 1)
+    return { tokens: first, logprobs: first + 2, logits: first + 4, hidden: first + 6 }
+  }
+
+  function encode(plan: StepPlan): void {
+    const { segments, step, logprobs } = plan
+    buffer.reset()
+    buffer.batch(segments.map(({ kv: sequence, entries, start }) => [kv.handle(sequence), entries.length, start]))
+    const entries = new Int32Array(segments.reduce((rows, segment) => rows + segment.entries.length, 0))
+    const lastRows: number[] = []
+    let row = 0
+    for (const segment of segments) {
+      entries.set(segment.entries, row)
+      row += segment.entries.length
+      if (segment.samples) lastRows.push(row - 1)
+    }
+    const refersBack = entries.some((entry) => entry < 0)
+    const tokens = buffer.tokens(entries, refersBack ? registersOf(step - 1).tokens : NONE)
+    const hidden = model.forward(buffer, tokens)
+    const out = registersOf(step)
+    if (lastRows.length === 0) {
+      buffer.evaluate([buffer.rows(hidden, Int32Array.of(row - 1), out.hidden)])
+      return
+    }
+    const sampled = lastRows.length === row ? hidden : buffer.rows(hidden, Int32Array.from(lastRows))
+    const logits = model.logits(buffer, sampled)
+    const wantsLogprobs = logprobs.some((count) => count >= 0)
+    buffer.sample(out.tokens, wantsLogprobs ? out.logprobs : NONE, logits, plan.sampleRows)
+    const asked = rowsWithAlternatives(plan)
+    if (asked.length > 0) buffer.rows(logits, Int32Array.from(asked), out.logits)
+    buffer.evaluate([out.tokens, ...(wantsLogprobs ? [out.logprobs] : []), ...(asked.length > 0 ? [out.logits] : [])])
+  }
+
+  return {
+    submit(plan) {
+      encode(plan)
+      try {
+        engine.exec(buffer.tape, buffer.length)
+      } catch (error) {
+        if (error instanceof Error && KV_FULL.test(error.message)) throw new KvFullError(error)
+        throw error
+      }
+      if (++steps % CLEAR_CACHE_STEPS === 0) engine.clearCache()
+    },
+    read(plan) {
+      const count = plan.logprobs.length
+      const tokens = new Int32Array(count)
+      const byRow = new Map<number, readonly Alternative[]>()
+      const from = registersOf(plan.step)
+      if (count === 0) {
+        engine.readFloats(from.hidden, new Float32Array(hiddenSize))
+        return { tokens, logprobs: null, alternatives: byRow }
+      }
+      const read = engine.readTokens(from.tokens, tokens)
+      if (read !== count) throw new EngineError("internal", `A step gave ${read} tokens, not ${count}.`)
+      if (plan.logprobs.every((wanted) => wanted < 0)) return { tokens, logprobs: null, alternatives: byRow }
+      const logprobs = new Float32Array(count)
+      engine.readFloats(from.logprobs, logprobs)
+      const asked = rowsWithAlternatives(plan)
+      if (asked.length > 0) {
+        const logits = new Float32Array(asked.length * vocabularySize)
+        engine.readFloats(from.logits, logits)
+        asked.forEach((row, i) => {
+          const own = logits.subarray(i * vocabularySize, (i + 1) * vocabularySize)
+          byRow.set(row, alternatives(own, plan.logprobs[row] ?? 0))
+        })
+      }
+      return { tokens, logprobs, alternatives: byRow }
+    },
+  }
+}
+
+function rowsWithAlternatives(plan: StepPlan): readonly number[] {
+  return [...plan.logprobs.keys()].filter((row) => (plan.logprobs[row] ?? 0) > 0)
+}

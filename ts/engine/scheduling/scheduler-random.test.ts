@@ -1,0 +1,66 @@
+import t from "tap"
+import { FinishCode } from "../rings/index.ts"
+import { KvFullError } from "./model-runner.ts"
+import { expected, prompt, request, setUp } from "./scheduler-fixture.ts"
+
+/** Uniform in [0, 1), seeded (mulberry32). */
+function random(seed: number): () => number {
+  let state = seed
+  return () => {
+    state = (state + 0x6d2b79f5) | 0
+    let x = Math.imul(state ^ (state >>> 15), 1 | state)
+    x = (x + Math.imul(x ^ (x >>> 7), 61 | x)) ^ x
+    return ((x ^ (x >>> 14)) >>> 0) / 2 ** 32
+  }
+}
+
+t.test("in any company, with any memory, every request gives the tokens it gives alone", async (t) => {
+  for (let seed = 1; seed <= 60; seed++) {
+    const uniform = random(seed)
+    const below = (n: number): number => Math.floor(uniform() * n)
+    const { scheduler, runner, cache, loop, hear, errors } = setUp({
+      blocks: 30 + below(120),
+      maxRunning: 1 + below(8),
+      prefillChunk: 1 + below(40),
+      interleavedChunk: 1 + below(20),
+      lookAhead: uniform() < 0.8,
+    })
+    // The store may refuse a step that the scheduler thought would fit.
+    runner.beforeSubmit = () => {
+      if (uniform() < 0.02) throw new KvFullError(new Error("KV memory is full"))
+    }
+    const asked = Array.from({ length: 40 }, (_, slot) => {
+      const ids = [...prompt(1 + below(40), below(3)), ...prompt(below(20), below(3))]
+      const maxTokens = 1 + below(40)
+      const eosIds = uniform() < 0.3 ? [below(97), below(97)] : []
+      return { slot, ids, maxTokens, eosIds, client: below(3), cancelAt: uniform() < 0.2 ? below(300) : -1 }
+    })
+    let next = 0
+    for (let step = 0; step < 5000; step++) {
+      while (next < asked.length && uniform() < 0.3) {
+        const { slot, ids, maxTokens, eosIds, client } = asked[next++] ?? {
+          slot: -1,
+          ids: [],
+          maxTokens: 0,
+          eosIds: [],
+          client: 0,
+        }
+        scheduler.submit(request(slot, ids, maxTokens, { eosIds, client }))
+      }
+      for (const { slot, cancelAt } of asked) if (cancelAt === step) scheduler.cancel(slot, 1)
+      if (!loop.step() && next === asked.length) break
+    }
+    t.equal(scheduler.running + scheduler.waiting, 0)
+    t.same(errors, [])
+    for (const { slot, ids, maxTokens, eosIds } of asked) {
+      const { tokens, finish, error } = hear(slot)
+      const whole = expected(ids, maxTokens, eosIds)
+      // Refused twice while it ran alone: an error is right, and what came before is.
+      if (finish === FinishCode.cancelled || error >= 0) t.same(tokens, whole.slice(0, tokens.length))
+      else t.same(tokens, whole, `seed ${seed}, slot ${slot}`)
+    }
+    runner.submitted.forEach((plan, i) => plan.step === i || t.fail("a gap between plans"))
+    cache.clear()
+    t.equal(runner.blocksUsed, 0, "every block is free again")
+  }
+})

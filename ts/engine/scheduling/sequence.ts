@@ -1,0 +1,83 @@
+// One choice of one request while it waits and runs: its tokens, its KV, what it may still do. Knows no queue.
+
+import type { SubmitCommand } from "../link.ts"
+import type { SampleTemplate } from "../sampling/index.ts"
+
+export interface Sequence {
+  /** The scheduler's number, never used again. */
+  readonly number: number
+  readonly slot: number
+  readonly generation: number
+  readonly client: number
+  readonly eosIds: ReadonlySet<number>
+  readonly template: SampleTemplate
+  readonly logprobs: number
+  /** Completion tokens at most. */
+  readonly maxTokens: number
+  /** Prompt tokens, without those a replay brings back. */
+  readonly promptLength: number
+  /** Prompt and generated tokens that are known: ids[0 .. known - 1]. */
+  ids: Int32Array
+  known: number
+  /** 1 while a sampled token is not read yet; the length is known + pending. */
+  pending: number
+  /** Positions whose KV a submitted step has written. */
+  computed: number
+  /** KV sequence, or -1. */
+  kv: number
+  /** The last block of `kv` is shared with another sequence: the next write copies it. */
+  sharedTail: boolean
+  /** Tokens found in the prefix cache at the first admission. */
+  cached: number
+  started: boolean
+  finished: boolean
+  readonly queuedAtUs: number
+  startedAtUs: number
+  firstTokenAtUs: number
+}
+
+export function createSequence(
+  number: number,
+  command: SubmitCommand,
+  template: SampleTemplate,
+  nowUs: number,
+): Sequence {
+  const { promptIds, resumed } = command
+  return {
+    number,
+    slot: command.slot,
+    generation: command.generation,
+    client: command.client,
+    eosIds: new Set(command.sampling.ignoreEos ? [] : command.eosIds),
+    template,
+    logprobs: command.logprobs,
+    maxTokens: command.maxTokens,
+    promptLength: promptIds.length - resumed,
+    ids: promptIds,
+    known: promptIds.length,
+    pending: 0,
+    computed: 0,
+    kv: -1,
+    sharedTail: false,
+    cached: 0,
+    started: false,
+    finished: false,
+    queuedAtUs: nowUs,
+    startedAtUs: nowUs,
+    firstTokenAtUs: nowUs,
+  }
+}
+
+/** Tokens, the one that is being sampled included. */
+export function lengthOf(sequence: Sequence): number {
+  return sequence.known + sequence.pending
+}
+
+export function appendToken(sequence: Sequence, id: number): void {
+  if (sequence.known === sequence.ids.length) {
+    const larger = new Int32Array(Math.max(64, 2 * sequence.known))
+    larger.set(sequence.ids)
+    sequence.ids = larger
+  }
+  sequence.ids[sequence.known++] = id
+}

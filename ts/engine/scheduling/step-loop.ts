@@ -1,0 +1,76 @@
+// The engine's loop over one model instance: schedule, submit, read the step before. Knows no ring and no arrays.
+
+import { KvFullError, type ModelRunner } from "./model-runner.ts"
+import type { Scheduler } from "./scheduler.ts"
+import type { StepPlan } from "./step-plan.ts"
+
+export interface StepLoop {
+  /** Submits one step and reads the one before. False when there was nothing to do. */
+  step(): boolean
+  readonly steps: number
+  /** Mean time of a step in microseconds since the start. */
+  readonly stepUsMean: number
+}
+
+export interface StepLoopOptions {
+  /** Submit step n + 1 before the tokens of step n are read. Off where submitting waits for the result anyway. */
+  readonly lookAhead: boolean
+  readonly nowUs: () => number
+  /** A step failed; its requests have got their error. */
+  readonly onError: (error: unknown) => void
+}
+
+export function createStepLoop(scheduler: Scheduler, runner: ModelRunner, options: StepLoopOptions): StepLoop {
+  const { nowUs, onError, lookAhead } = options
+  let unread: StepPlan | null = null
+  let steps = 0
+  let busyUs = 0
+
+  /** The plan if it is under way. */
+  function submit(plan: StepPlan): StepPlan | null {
+    try {
+      runner.submit(plan)
+      return plan
+    } catch (error) {
+      if (error instanceof KvFullError) scheduler.retract(plan)
+      else {
+        scheduler.fail(plan)
+        onError(error)
+      }
+      return null
+    }
+  }
+
+  function read(plan: StepPlan): void {
+    try {
+      scheduler.complete(plan, runner.read(plan))
+    } catch (error) {
+      scheduler.fail(plan)
+      onError(error)
+    }
+  }
+
+  return {
+    get steps() {
+      return steps
+    },
+    get stepUsMean() {
+      return steps === 0 ? 0 : busyUs / steps
+    },
+    step() {
+      const begunUs = nowUs()
+      const before = unread
+      const plan = scheduler.schedule()
+      if (plan === null && before === null) return false
+      unread = plan === null ? null : submit(plan)
+      if (before !== null) read(before)
+      if (!lookAhead && unread !== null) {
+        read(unread)
+        unread = null
+      }
+      steps++
+      busyUs += nowUs() - begunUs
+      return true
+    },
+  }
+}

@@ -1,0 +1,106 @@
+// A step plan: what one step of one model instance does, as data. Rank 0's scheduler makes it, every rank's runner
+// carries it out. Knows no arrays and no queues. Little-endian 32-bit words; kinds are append-only.
+//
+//   version, model, epoch, step,
+//   n, then n KV operations of 4 words: KvOperationKind, kv, from (or -1), length (or -1)
+//   n, then n segments: sequence, kv, start, samples (0 or 1), rows, then `rows` entries
+//   n, then n sampled rows of WORDS sample words, then n logprob requests
+
+import { EngineError } from "../errors.ts"
+import { SampleWord } from "../models/index.ts"
+import { type KvOperation, KvOperationKind } from "./kv-memory.ts"
+
+const PLAN_VERSION = 1
+
+export interface PlanSegment {
+  /** The scheduler's number of the sequence. */
+  readonly sequence: number
+  readonly kv: number
+  /** Position of the first row. */
+  readonly start: number
+  /** Token ids, or -(i + 1): the token of sampled row i of the step before. */
+  readonly entries: Int32Array
+  /** The last row's logits are sampled. */
+  readonly samples: boolean
+}
+
+export interface StepPlan {
+  readonly model: number
+  /** Counts the lives of the rank group. */
+  readonly epoch: number
+  /** Counts the steps of an epoch; a gap is a lost plan. */
+  readonly step: number
+  /** To be done before the step. */
+  readonly kvOperations: readonly KvOperation[]
+  readonly segments: readonly PlanSegment[]
+  /** SampleWord.WORDS words for each segment that samples, in order. */
+  readonly sampleRows: Int32Array
+  /** For each of them: -1 no logprob, else the alternatives wanted beside it. */
+  readonly logprobs: Int32Array
+}
+
+export function encodePlan(plan: StepPlan): Int32Array {
+  const words: number[] = [PLAN_VERSION, plan.model, plan.epoch, plan.step, plan.kvOperations.length]
+  for (const operation of plan.kvOperations) {
+    const from = operation.kind === "fork" ? operation.from : -1
+    const length = operation.kind === "fork" || operation.kind === "truncate" ? operation.length : -1
+    words.push(KvOperationKind[operation.kind], operation.kv, from, length)
+  }
+  words.push(plan.segments.length)
+  for (const { sequence, kv, start, samples, entries } of plan.segments) {
+    words.push(sequence, kv, start, samples ? 1 : 0, entries.length)
+    for (const entry of entries) words.push(entry)
+  }
+  words.push(plan.logprobs.length)
+  return Int32Array.from([...words, ...plan.sampleRows, ...plan.logprobs])
+}
+
+/** Throws EngineError when the words are not exactly one plan. */
+export function decodePlan(words: Int32Array): StepPlan {
+  let at = 0
+  const bad = (what: string): EngineError => new EngineError("internal", `A step plan ${what}.`)
+  const next = (): number => {
+    const value = words[at++]
+    if (value === undefined) throw bad(`ends at word ${words.length}`)
+    return value
+  }
+  const count = (wordsEach: number): number => {
+    const value = next()
+    if (value < 0 || value * wordsEach > words.length - at) throw bad(`claims ${value} entries at word ${at}`)
+    return value
+  }
+  const several = (length: number): Int32Array => {
+    if (length > words.length - at) throw bad(`ends at word ${words.length}`)
+    at += length
+    return words.slice(at - length, at)
+  }
+  const kvOperation = (): KvOperation => {
+    const [kind, kv, from, length] = [next(), next(), next(), next()]
+    switch (kind) {
+      case KvOperationKind.open:
+        return { kind: "open", kv }
+      case KvOperationKind.fork:
+        return { kind: "fork", kv, from, length }
+      case KvOperationKind.truncate:
+        return { kind: "truncate", kv, length }
+      case KvOperationKind.close:
+        return { kind: "close", kv }
+      default:
+        throw bad(`holds the unknown KV operation ${kind}`)
+    }
+  }
+  const version = next()
+  if (version !== PLAN_VERSION) throw bad(`has version ${version}, not ${PLAN_VERSION}`)
+  const [model, epoch, step] = [next(), next(), next()]
+  const kvOperations = Array.from({ length: count(4) }, kvOperation)
+  const segments = Array.from({ length: count(5) }, (): PlanSegment => {
+    const [sequence, kv, start, samples] = [next(), next(), next(), next() === 1]
+    return { sequence, kv, start, samples, entries: several(count(1)) }
+  })
+  const samples = count(SampleWord.WORDS + 1)
+  if (samples !== segments.filter((segment) => segment.samples).length) throw bad("samples rows of no segment")
+  const sampleRows = several(samples * SampleWord.WORDS)
+  const logprobs = several(samples)
+  if (at !== words.length) throw bad(`has ${words.length - at} words too many`)
+  return { model, epoch, step, kvOperations, segments, sampleRows, logprobs }
+}
