@@ -1,7 +1,10 @@
 // The door of ts/engine.
 
 export { type GenerationDefaults, type ModelConfig, type ModelFiles, openModelFiles } from "./checkpoint/index.ts"
+export { createEngine, DEFAULT_LIMITS, type EngineLimits, type EngineOptions } from "./engine.ts"
+export type { EngineClock } from "./engine-clock.ts"
 export { ENGINE_ERRORS, EngineError, type EngineErrorCode } from "./errors.ts"
+export { createFrameLink, type LinkService, serveLink } from "./frame-link.ts"
 export type {
   ChatMessage,
   ChatRole,
@@ -22,3 +25,5 @@ export type {
   Usage,
 } from "./generation.ts"
 export type { BytePort, Command, EngineLink, LinkNotice, LinkState, ModelFacts, TokenHalfStatistics } from "./link.ts"
+export type { EngineModel } from "./model-sessions.ts"
+export { createTextPool, type TextPool, type TextPoolOptions } from "./text/index.ts"

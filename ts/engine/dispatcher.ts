@@ -1,0 +1,143 @@
+// Between choices and the link: gives each choice a slot, sends submits and cancels as there is room, and hands records
+// to the choice that holds their slot. Knows no admission, no model loading and no recovery.
+
+import type { Choice, ChoiceNews } from "./choice.ts"
+import type { EngineErrorCode } from "./errors.ts"
+import type { GenerationRun } from "./generation-run.ts"
+import type { EngineLink } from "./link.ts"
+import type { ModelSession } from "./model-sessions.ts"
+import { choiceSampling, clientNumber } from "./request-check.ts"
+import { RECORD_WORDS } from "./rings/record.ts"
+import { createSlotTable, type SlotKey } from "./slots.ts"
+
+/** A choice on its way to the token half, or in it. */
+export interface Job {
+  readonly run: GenerationRun
+  readonly choice: Choice
+  readonly index: number
+  readonly session: ModelSession
+}
+
+export interface DispatcherOptions {
+  readonly link: EngineLink
+  readonly slots: number
+  /** The token half could not serve a choice. */
+  readonly onFailed: (run: GenerationRun, code: EngineErrorCode) => void
+}
+
+export interface Dispatcher {
+  /** Waits until there is a slot, room in the link, and its model is loaded; first come, first served. */
+  enqueue(job: Job): void
+  /** Ends what the choices of this run have in the token half. */
+  cancel(run: GenerationRun): void
+  /** Sends what there is room for. */
+  pump(): void
+  /** The runs that have something new to deliver. */
+  read(words: Int32Array): ReadonlySet<GenerationRun>
+  /** The token half is gone, and all that it and this knew. */
+  reset(): void
+}
+
+export function createDispatcher({ link, slots: size, onFailed }: DispatcherOptions): Dispatcher {
+  const slots = createSlotTable<Job>(size)
+  let waiting: Job[] = []
+  /** Not sent yet. */
+  let cancels: SlotKey[] = []
+
+  function pump(): void {
+    if (link.state !== "up") return
+    // Cancels first: they make room.
+    while (cancels[0] !== undefined && link.send({ kind: "cancel", ...cancels[0] })) cancels.shift()
+    if (cancels.length > 0 || waiting.length === 0) return
+    let hasRoom = true
+    waiting = waiting.filter((job) => {
+      if (job.run.over) return false
+      hasRoom &&= job.session.state !== "loaded" || submit(job)
+      return job.choice.key === null
+    })
+  }
+
+  /** False: there is no slot or no room in the link now. */
+  function submit(job: Job): boolean {
+    const { choice, run, session, index } = job
+    const key = slots.acquire(job)
+    if (key === null) return false
+    const sent = link.send({
+      kind: "submit",
+      ...key,
+      model: session.number,
+      promptIds: choice.journal.resumeIds(),
+      sampling: choiceSampling(run.request.sampling, index),
+      maxTokens: choice.maxTokens,
+      resumed: choice.journal.received,
+      logprobs: run.request.logprobs ?? -1,
+      eosIds: session.text?.facts.eosIds ?? [],
+      client: clientNumber(run.request.client),
+    })
+    if (sent) choice.key = key
+    else slots.release(key)
+    return sent
+  }
+
+  function tell({ run, choice }: Job, news: ChoiceNews | null): void {
+    if (news === null) return
+    switch (news.type) {
+      case "started":
+        run.begun(news.cachedTokens)
+        break
+      case "token":
+        run.tokenReceived()
+        break
+      case "stopped":
+        run.tokenReceived()
+        if (choice.key !== null && !run.over) cancels.push(choice.key)
+        break
+      case "ended":
+        if (news.prefillMs !== null) run.prefilled(news.prefillMs)
+        free(choice)
+        break
+      case "failed":
+        free(choice)
+        if (!run.over) onFailed(run, news.code)
+        break
+    }
+  }
+
+  function free(choice: Choice): void {
+    const key = choice.key
+    if (key === null) return
+    slots.release(key)
+    cancels = cancels.filter((one) => one.slot !== key.slot || one.generation !== key.generation)
+    choice.key = null
+  }
+
+  return {
+    enqueue: (job) => void waiting.push(job),
+    cancel(run) {
+      // One that met a stop string is cancelled already.
+      for (const choice of run.choices) if (choice.key !== null && !choice.answer.finished) cancels.push(choice.key)
+      pump()
+    },
+    pump,
+    read(words) {
+      const touched = new Set<Job>()
+      for (let at = 0; at + RECORD_WORDS <= words.length; at += RECORD_WORDS) {
+        const job = slots.holder(words[at + 1] ?? -1, (words[at + 2] ?? 0) >>> 0)
+        if (job === undefined) continue
+        touched.add(job)
+        tell(job, job.choice.record(words, at))
+      }
+      const runs = new Set<GenerationRun>()
+      for (const job of touched) {
+        tell(job, job.choice.settle())
+        runs.add(job.run)
+      }
+      return runs
+    },
+    reset() {
+      slots.reset()
+      waiting = []
+      cancels = []
+    },
+  }
+}

@@ -1,0 +1,130 @@
+// One request in the text half: its choices, its times and usage, and the events it owes. Knows no link and no slots.
+
+import type { Choice } from "./choice.ts"
+import type { EngineClock } from "./engine-clock.ts"
+import type { EngineError } from "./errors.ts"
+import type { GenerationEvent, GenerationRequest } from "./generation.ts"
+
+export type EventListener = (events: readonly GenerationEvent[]) => void
+
+export interface GenerationRun {
+  readonly request: GenerationRequest
+  /** Empty until the prompt is encoded. */
+  readonly choices: readonly Choice[]
+  /** Its last event is delivered, or it was cancelled. */
+  readonly over: boolean
+  /** A choice has begun to run. */
+  readonly started: boolean
+  /** The prompt is encoded: adds the "queued" event. */
+  encoded(choices: readonly Choice[], promptTokens: number): void
+  begun(cachedTokens: number): void
+  tokenReceived(): void
+  prefilled(prefillMs: number): void
+  /** Delivers what the choices have made; with the last of them finished, "done". */
+  flush(): void
+  /** Delivers the error as the last event. */
+  fail(error: EngineError): void
+  /** No event follows. */
+  cancel(): void
+}
+
+export function createGenerationRun(
+  request: GenerationRequest,
+  onEvents: EventListener,
+  clock: EngineClock,
+): GenerationRun {
+  const submittedAt = clock.now()
+  let choices: readonly Choice[] = []
+  let over = false
+  let promptTokens = 0
+  let cachedTokens = 0
+  let startedAt: number | null = null
+  let firstTokenAt: number | null = null
+  let prefillMs: number | null = null
+  let own: GenerationEvent[] = []
+
+  function done(): GenerationEvent {
+    const now = clock.now()
+    const started = startedAt ?? now
+    const first = firstTokenAt ?? now
+    return {
+      type: "done",
+      usage: {
+        promptTokens,
+        cachedTokens,
+        completionTokens: choices.reduce((sum, choice) => sum + choice.completionTokens, 0),
+        reasoningTokens: choices.reduce((sum, choice) => sum + choice.answer.reasoningTokens, 0),
+      },
+      times: {
+        queuedMs: started - submittedAt,
+        prefillMs: prefillMs ?? first - started,
+        firstTokenMs: first - submittedAt,
+        totalMs: now - submittedAt,
+      },
+    }
+  }
+
+  /** A listener that throws is its owner's fault and may not stop the answers of others. */
+  function deliver(events: readonly GenerationEvent[]): void {
+    if (events.length === 0) return
+    try {
+      onEvents(events)
+    } catch (error) {
+      over = true
+      process.emitWarning(error instanceof Error ? error : String(error))
+    }
+  }
+
+  function take(): GenerationEvent[] {
+    const events = [...own, ...choices.flatMap((choice) => choice.answer.take())]
+    own = []
+    return events
+  }
+
+  return {
+    request,
+    get choices() {
+      return choices
+    },
+    get over() {
+      return over
+    },
+    get started() {
+      return startedAt !== null
+    },
+    encoded(made, tokens) {
+      choices = made
+      promptTokens = tokens
+      own.push({ type: "queued", promptTokens })
+    },
+    begun(cached) {
+      if (startedAt !== null) return
+      startedAt = clock.now()
+      cachedTokens = cached
+      own.push({ type: "started", cachedTokens })
+    },
+    tokenReceived() {
+      firstTokenAt ??= clock.now()
+    },
+    prefilled(ms) {
+      prefillMs ??= ms
+    },
+    flush() {
+      if (over) return
+      const events = take()
+      if (choices.length > 0 && choices.every((choice) => choice.answer.finished)) {
+        over = true
+        events.push(done())
+      }
+      deliver(events)
+    },
+    fail(error) {
+      if (over) return
+      over = true
+      deliver([...take(), { type: "error", error }])
+    },
+    cancel() {
+      over = true
+    },
+  }
+}

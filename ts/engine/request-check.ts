@@ -1,0 +1,51 @@
+// What a request may ask of the engine, and numbers derived from it. Knows no link.
+
+import { EngineError } from "./errors.ts"
+import type { GenerationRequest, SamplingParameters } from "./generation.ts"
+
+/** Alternatives a token that can be asked for. */
+export const MOST_LOGPROBS = 20
+
+/** Throws invalid_request with the field. The door may be used without a schema in front of it. */
+export function checkRequest(request: GenerationRequest, mostChoices: number): void {
+  const { choices, maxTokens, logprobs, sampling } = request
+  const refuse = (param: string, expected: string): never => {
+    throw new EngineError("invalid_request", `${param} must be ${expected}.`, { param })
+  }
+  const whole = (value: number, least: number, most: number): boolean =>
+    Number.isSafeInteger(value) && value >= least && value <= most
+  if (!whole(choices, 1, mostChoices)) refuse("n", `a whole number from 1 to ${mostChoices}`)
+  if (maxTokens !== null && !whole(maxTokens, 1, Number.MAX_SAFE_INTEGER))
+    refuse("max_tokens", "a whole number above 0")
+  if (logprobs !== undefined && !whole(logprobs, 0, MOST_LOGPROBS)) refuse("top_logprobs", `from 0 to ${MOST_LOGPROBS}`)
+  if (!(sampling.temperature >= 0 && Number.isFinite(sampling.temperature))) refuse("temperature", "0 or more")
+  if (!(sampling.topP > 0 && sampling.topP <= 1)) refuse("top_p", "above 0 and at most 1")
+  if (!whole(sampling.topK, 0, 0x7fffffff)) refuse("top_k", "a whole number, 0 for off")
+  if (!(sampling.minP >= 0 && sampling.minP <= 1)) refuse("min_p", "from 0 to 1")
+}
+
+/** Completion tokens that the context leaves, and the request wants, at most. */
+export function completionRoom(promptTokens: number, contextLength: number, maxTokens: number | null): number {
+  if (promptTokens === 0) throw new EngineError("invalid_request", "The prompt is empty.", { param: "prompt" })
+  const room = contextLength - promptTokens
+  if (room < 1)
+    throw new EngineError(
+      "context_length_exceeded",
+      `The prompt has ${promptTokens} tokens, and the context holds ${contextLength}. Shorten the messages.`,
+      { param: "messages" },
+    )
+  return Math.min(room, maxTokens ?? room)
+}
+
+/** Each choice has its own noise; the first is the answer to the same request with one choice. */
+export function choiceSampling(sampling: SamplingParameters, choice: number): SamplingParameters {
+  return choice === 0 ? sampling : { ...sampling, seed: BigInt.asUintN(64, sampling.seed + BigInt(choice)) }
+}
+
+/** FNV-1a of the client's name; 0 for nobody. */
+export function clientNumber(client: string | undefined): number {
+  if (client === undefined) return 0
+  let hash = 0x811c9dc5
+  for (const byte of Buffer.from(client)) hash = Math.imul(hash ^ byte, 0x01000193)
+  return hash >>> 0
+}
