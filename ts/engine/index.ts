@@ -27,3 +27,6 @@ export type {
 export type { BytePort, Command, EngineLink, LinkNotice, LinkState, ModelFacts, TokenHalfStatistics } from "./link.ts"
 export type { EngineModel } from "./model-sessions.ts"
 export { createTextPool, type TextPool, type TextPoolOptions } from "./text/index.ts"
+export { type Device, platform, type Platform } from "./platform.ts"
+export { createRankHost, type RankHost } from "./rank-host.ts"
+export { type ModelOptions, type TokenHalfOptions, tokenHalfOptions } from "./token-half-options.ts"

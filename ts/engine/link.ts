@@ -32,7 +32,7 @@ export interface LoadCommand {
   readonly kind: "load"
   readonly model: number
   readonly path: string
-  /** EngineOptions of the token half as JSON. */
+  /** ModelOptions (token-half-options.ts), any of them, as JSON; "" for none. */
   readonly options: string
 }
 export interface UnloadCommand {
@@ -48,6 +48,8 @@ export type Command = SubmitCommand | CancelCommand | LoadCommand | UnloadComman
 export type LinkNotice =
   | { readonly type: "loaded"; readonly model: number; readonly facts: ModelFacts }
   | { readonly type: "load_failed"; readonly model: number; readonly message: string }
+  /** A step failed on the device; its requests have got their error records. */
+  | { readonly type: "step_failed"; readonly model: number; readonly message: string }
   | { readonly type: "statistics"; readonly statistics: TokenHalfStatistics }
 
 /** What only the token half knows of a model it has loaded. */

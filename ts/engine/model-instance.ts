@@ -1,0 +1,143 @@
+// One loaded model: its weights, KV store, scheduler and loop, from load to unload. Runs on the thread that owns MLX.
+
+import type { Checkpoint, NativeEngine } from "mlx-jaccl-rs"
+import type { ModelConfig } from "./checkpoint/index.ts"
+import type { ModelFacts } from "./link.ts"
+import { loadModel, unloadModel, type WeightPlan } from "./models/index.ts"
+import {
+  createKvSequences,
+  createModelRunner,
+  createPrefixCache,
+  createRecordWriter,
+  createScheduler,
+  createStepLoop,
+  kvBudget,
+  RUNNER_REGISTERS,
+  type Scheduler,
+  type SchedulerOptions,
+  type StepLoop,
+} from "./scheduling/index.ts"
+import type { ModelOptions } from "./token-half-options.ts"
+
+export interface ModelInstance {
+  readonly scheduler: Scheduler
+  readonly loop: StepLoop
+  readonly facts: ModelFacts
+  kvUse(): { readonly bytesUsed: number; readonly bytesTotal: number }
+  close(): void
+}
+
+export interface ModelInstanceOptions extends ModelOptions {
+  /** Number of the instance; names its registers too. */
+  readonly model: number
+  readonly epoch: number
+  readonly firstWeight: number
+  readonly elementBytes: number
+  readonly lookAhead: boolean
+  /** A step of the whole chunk size is compiled by the warm-up too (GPU). */
+  readonly warmChunk: boolean
+  /** Free bytes for KV, asked when the weights are loaded. */
+  readonly availableBytes: () => number
+  readonly emit: (words: Int32Array) => void
+  readonly nowUs: () => number
+  readonly onError: (error: unknown) => void
+}
+
+/** Throws EngineError "model_unreadable" where the files cannot be used; then nothing is left behind. */
+export function createModelInstance(
+  engine: NativeEngine,
+  checkpoint: Checkpoint,
+  config: ModelConfig,
+  options: ModelInstanceOptions,
+): { readonly instance: ModelInstance; readonly nextWeight: number } {
+  const { model, maxRunning, elementBytes, nowUs, onError, lookAhead } = options
+  const begunUs = nowUs()
+  const loaded = loadModel(engine, checkpoint, config, { firstWeight: options.firstWeight })
+  let store = -1
+  try {
+    const { vocabularySize, hiddenSize, layers, kvHeads, headDim } = config
+    const contextLength = options.contextLength ?? config.contextLength
+    const availableBytes = options.availableBytes()
+    const capacityBytes =
+      options.kvBytes ?? kvBudget({ config, contextLength, maxRunning, elementBytes, availableBytes })
+    store = engine.kvStore({ layers, kvHeads, headDim, capacityBytes })
+    const kv = createKvSequences(engine, store)
+    const runner = createModelRunner(engine, loaded.model, kv, {
+      vocabularySize,
+      hiddenSize,
+      firstRegister: model * RUNNER_REGISTERS,
+    })
+    const schedulerOptions = { ...options, vocabularySize, contextLength }
+    const cache = createPrefixCache(kv)
+    const makeLoop = (emit: (words: Int32Array) => void, failed: (error: unknown) => void) => {
+      const records = createRecordWriter(model, emit, nowUs)
+      const scheduler = createScheduler(schedulerOptions, kv, cache, records, nowUs)
+      return { scheduler, loop: createStepLoop(scheduler, runner, { lookAhead, nowUs, onError: failed }) }
+    }
+
+    const rehearsal = makeLoop(
+      () => {},
+      (error) => {
+        throw error
+      },
+    )
+    for (const length of options.warmChunk ? [WARM_UP_TOKENS, options.prefillChunk] : [WARM_UP_TOKENS]) {
+      rehearse(rehearsal.scheduler, rehearsal.loop, schedulerOptions, length)
+    }
+    cache.clear()
+    engine.clearCache()
+
+    const { scheduler, loop } = makeLoop(options.emit, onError)
+    const use = engine.kvStats(store)
+    const facts: ModelFacts = {
+      backend: engine.backend,
+      threads: engine.threads,
+      weightBytes: loaded.weightBytes,
+      kvBytesTotal: use.bytesTotal,
+      kvPositions: use.blocksTotal * use.blockPositions,
+      loadMs: (nowUs() - begunUs) / 1000,
+    }
+    const instance: ModelInstance = {
+      scheduler,
+      loop,
+      facts,
+      kvUse: () => kv.use(),
+      close() {
+        scheduler.close()
+        free(engine, loaded.plan, store)
+      },
+    }
+    return { instance, nextWeight: options.firstWeight + loaded.plan.weights.length + loaded.plan.computed.length }
+  } catch (error) {
+    free(engine, loaded.plan, store)
+    throw error
+  }
+}
+
+/** Long enough to be a prompt, short enough to cost nothing. */
+const WARM_UP_TOKENS = 8
+
+/** Runs a prompt of any tokens for two steps, so that no client pays for what is set up on first use. */
+function rehearse(scheduler: Scheduler, loop: StepLoop, options: SchedulerOptions, length: number): void {
+  const count = Math.min(length, options.contextLength - 3)
+  scheduler.submit({
+    kind: "submit",
+    slot: 0,
+    generation: 0,
+    model: options.model,
+    promptIds: Int32Array.from({ length: count }, (_, i) => i % options.vocabularySize),
+    sampling: { temperature: 0, topP: 1, topK: 0, minP: 0, seed: 0n, ignoreEos: true },
+    maxTokens: 2,
+    resumed: 0,
+    logprobs: -1,
+    eosIds: [],
+    client: 0,
+  })
+  while (loop.step());
+}
+
+function free(engine: NativeEngine, plan: WeightPlan, store: number): void {
+  if (store >= 0) engine.kvStoreFree(store)
+  unloadModel(engine, plan)
+  engine.clearCache()
+}

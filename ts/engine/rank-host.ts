@@ -1,0 +1,76 @@
+// RankHost: owns the engine worker of a rank, its rings and its end. Runs in a rank process, or in the front itself for
+// one-node use. Knows no model.
+
+import { Piscina } from "piscina"
+import { MessageChannel } from "node:worker_threads"
+import { EngineError } from "./errors.ts"
+import type { EngineLink } from "./link.ts"
+import { createRingLink } from "./ring-link.ts"
+import { allocateCommandRing, allocateTokenRing } from "./rings/index.ts"
+import { type TokenHalfOptions, tokenHalfOptions } from "./token-half-options.ts"
+import type { WorkerTask } from "./worker.ts"
+
+export interface RankHost {
+  readonly link: EngineLink
+  readonly options: TokenHalfOptions
+  /** Resolves when the worker has ended: null after close(), else why. */
+  readonly ended: Promise<EngineError | null>
+  /** Ends every request, frees MLX and stops the worker. */
+  close(): Promise<void>
+}
+
+/** A step, a prefill chunk or the load of a model may have to end first. */
+const SHUTDOWN_MS = 10_000
+/** After it, a thread that hangs in a native call is left to the end of the process. */
+const TERMINATE_MS = 2000
+const SEND_RETRY_MS = 20
+
+export function createRankHost(given: Partial<TokenHalfOptions> = {}): RankHost {
+  const options = tokenHalfOptions(given)
+  const { port1, port2 } = new MessageChannel()
+  const ends = { commandMemory: allocateCommandRing(), tokenMemory: allocateTokenRing() }
+  const link = createRingLink({ ...ends, port: port1 })
+  const pool = new Piscina({
+    filename: new URL("./worker.js", import.meta.url).href,
+    minThreads: 1,
+    maxThreads: 1,
+    // With "sync" an idle worker runs no timers; with any idle timeout MLX would change its thread.
+    atomics: "disabled",
+    idleTimeout: 2 ** 31 - 1,
+  })
+  const task: WorkerTask = { ...ends, port: port2, options }
+  const ended = pool.run(task, { transferList: [port2] }).then(
+    () => null,
+    (cause: unknown) => {
+      const reason = cause instanceof Error ? cause.message : String(cause)
+      return new EngineError("engine_lost", `The engine worker ended: ${reason}`, { cause })
+    },
+  )
+  const over = ended.then(() => link.lose())
+  let closing: Promise<void> | null = null
+
+  async function close(): Promise<void> {
+    const deadline = performance.now() + SHUTDOWN_MS
+    while (link.state !== "lost" && !link.send({ kind: "shutdown" }) && performance.now() < deadline) {
+      await sleep(SEND_RETRY_MS)
+    }
+    await Promise.race([over, sleep(deadline - performance.now())])
+    await link.close()
+    await Promise.race([pool.destroy(), sleep(TERMINATE_MS)])
+  }
+
+  return {
+    link,
+    options,
+    ended,
+    close() {
+      closing ??= close()
+      return closing
+    },
+  }
+}
+
+/** A timer that does not keep the process alive by itself. */
+function sleep(timeoutMs: number): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, Math.max(0, timeoutMs)).unref())
+}

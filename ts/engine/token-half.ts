@@ -1,0 +1,153 @@
+// The token half of the engine: commands in, records and notices out, models in between. Runs on the thread that owns
+// MLX (worker.ts gives it the rings). Knows no thread and no ring.
+
+import type { Checkpoint, NativeEngine } from "mlx-jaccl-rs"
+import { openModelFiles } from "./checkpoint/index.ts"
+import type { Command, LinkNotice, LoadCommand, SubmitCommand } from "./link.ts"
+import { createModelInstance, type ModelInstance } from "./model-instance.ts"
+import { PERSISTENT_REGISTERS } from "./models/index.ts"
+import { createRecordWriter, RUNNER_REGISTERS } from "./scheduling/index.ts"
+import { modelOptions, type TokenHalfOptions } from "./token-half-options.ts"
+
+/** Model instances at once: each has its own registers. */
+export const MAX_MODELS = PERSISTENT_REGISTERS / RUNNER_REGISTERS
+
+export interface TokenHalfDependencies {
+  readonly engine: NativeEngine
+  readonly openCheckpoint: (path: string) => Checkpoint
+  /** Free bytes of the host. */
+  readonly hostAvailableBytes: () => number
+  readonly emit: (words: Int32Array) => void
+  readonly notify: (notice: LinkNotice) => void
+  /** Monotonic microseconds. */
+  readonly nowUs: () => number
+}
+
+export interface TokenHalf {
+  /** False once a shutdown command has come. */
+  readonly isOpen: boolean
+  /** Takes a command. A load is done when the promise it returns resolves; it does not reject. */
+  handle(command: Command): Promise<void> | null
+  /** One step of every model that has something to do. False when none had. */
+  step(): boolean
+  /** Tells the statistics. */
+  report(): void
+  close(): void
+}
+
+export function createTokenHalf(options: TokenHalfOptions, dependencies: TokenHalfDependencies): TokenHalf {
+  const { engine, emit, notify, nowUs } = dependencies
+  const models = new Map<number, ModelInstance>()
+  let nextWeight = 0
+  let epoch = 0
+  let isOpen = true
+
+  const messageOf = (error: unknown): string => (error instanceof Error ? error.message : String(error))
+
+  /** Free bytes for KV: of the GPU's own limit, where it has one, else of the host. */
+  function availableBytes(): number {
+    const { limitBytes, activeBytes } = engine.memory()
+    const host = dependencies.hostAvailableBytes()
+    return options.device === "gpu" && limitBytes > 0 ? Math.max(0, limitBytes - activeBytes) : host
+  }
+
+  async function load({ model, path, options: json }: LoadCommand): Promise<void> {
+    try {
+      if (model >= MAX_MODELS) throw new Error(`Model instances are numbered below ${MAX_MODELS}.`)
+      models.get(model)?.close()
+      models.delete(model)
+      const own = modelOptions(json, options)
+      const { config } = await openModelFiles(path)
+      const created = createModelInstance(engine, dependencies.openCheckpoint(path), config, {
+        ...own,
+        model,
+        epoch: epoch++,
+        firstWeight: nextWeight,
+        elementBytes: options.device === "cpu" ? 4 : 2,
+        lookAhead: options.lookAhead,
+        warmChunk: options.device === "gpu",
+        availableBytes,
+        emit,
+        nowUs,
+        onError: (error) => notify({ type: "step_failed", model, message: messageOf(error) }),
+      })
+      nextWeight = created.nextWeight
+      models.set(model, created.instance)
+      notify({ type: "loaded", model, facts: created.instance.facts })
+    } catch (error) {
+      notify({ type: "load_failed", model, message: messageOf(error) })
+    }
+  }
+
+  function submit(command: SubmitCommand): void {
+    const instance = models.get(command.model)
+    if (instance === undefined) createRecordWriter(command.model, emit, nowUs).error(command, "model_not_found")
+    else instance.scheduler.submit(command)
+  }
+
+  return {
+    get isOpen() {
+      return isOpen
+    },
+    handle(command) {
+      switch (command.kind) {
+        case "submit":
+          submit(command)
+          break
+        case "cancel":
+          for (const { scheduler } of models.values()) scheduler.cancel(command.slot, command.generation)
+          break
+        case "load":
+          return load(command)
+        case "unload":
+          models.get(command.model)?.close()
+          models.delete(command.model)
+          break
+        case "shutdown":
+          isOpen = false
+          break
+      }
+      return null
+    },
+    step() {
+      let worked = false
+      for (const { loop } of models.values()) if (loop.step()) worked = true
+      return worked
+    },
+    report() {
+      const { activeBytes, peakBytes, cacheBytes } = engine.memory()
+      let [running, waiting, kvBytesUsed, kvBytesTotal, steps, busyUs] = [0, 0, 0, 0, 0, 0]
+      for (const instance of models.values()) {
+        const { scheduler, loop } = instance
+        const use = instance.kvUse()
+        running += scheduler.running
+        waiting += scheduler.waiting
+        kvBytesUsed += use.bytesUsed
+        kvBytesTotal += use.bytesTotal
+        steps += loop.steps
+        busyUs += loop.steps * loop.stepUsMean
+      }
+      const stepUsMean = steps === 0 ? 0 : busyUs / steps
+      notify({
+        type: "statistics",
+        statistics: {
+          running,
+          waiting,
+          kvBytesUsed,
+          kvBytesTotal,
+          steps,
+          stepUsMean,
+          activeBytes,
+          peakBytes,
+          cacheBytes,
+        },
+      })
+    },
+    close() {
+      isOpen = false
+      for (const instance of models.values()) instance.close()
+      models.clear()
+      engine.close()
+    },
+  }
+}
