@@ -4,3 +4,5 @@ pub mod checkpoint;
 pub mod engine;
 pub mod error;
 mod ffi;
+pub mod host;
+pub mod tokenizer;

@@ -16,7 +16,7 @@ mod safetensors_tests;
 mod store;
 mod stored_tensor;
 #[cfg(test)]
-mod test_files;
+pub(crate) mod test_files;
 mod weight_source;
 mod words;
 
