@@ -57,11 +57,14 @@ export function createModelText(source: ModelTextSource, tokenizer: TextTokenize
   const templates = Object.values(source.chatTemplates).join("\n")
   const markers = reasoningMarkers(templates)
   const format = toolCallFormat(templates)
-  const bosText = source.specialTokens.bos_token ?? (source.bosId === null ? null : tokenizer.idToToken(source.bosId))
-  const eosText = source.eosIds[0] === undefined ? null : tokenizer.idToToken(source.eosIds[0])
+  // A folder names the texts itself, and none where the model has none; a GGUF file knows ids only.
+  const textOf = (id: number | null | undefined): string | null =>
+    source.tokenizer.kind === "gguf" && typeof id === "number" ? tokenizer.idToToken(id) : null
+  const bosText = source.specialTokens.bos_token ?? textOf(source.bosId)
+  const eosText = source.specialTokens.eos_token ?? textOf(source.eosIds[0])
   const template = createChatTemplate({
     chatTemplates: source.chatTemplates,
-    specialTokens: { bos_token: bosText ?? "", eos_token: eosText ?? "", ...source.specialTokens },
+    specialTokens: { ...source.specialTokens, bos_token: bosText ?? "", eos_token: eosText ?? "" },
     controlTexts: [...controls.keys()],
   })
 
