@@ -1,2 +1,222 @@
-// The composition root: the only file that knows all the others.
-export {}
+// The composition root: joins engine, control and http into a server. The only file that knows them all. Flags are
+// ts/cli's; the rank process is rank.ts.
+
+import { readFile } from "node:fs/promises"
+import { homedir } from "node:os"
+import { join, resolve } from "node:path"
+import { fileURLToPath } from "node:url"
+import { type Hostfile, loadSecret, RANK_STOP_GRACE_MS, readHostfile } from "./control/index.ts"
+import {
+  createEngine,
+  createTextPool,
+  type ModelFiles,
+  openModelFiles,
+  type TokenHalfOptions,
+  tokenHalfOptions,
+} from "./engine/index.ts"
+import { createServer, type ServerOptions } from "./http/index.ts"
+import type { Isolation } from "./isolation.ts"
+import { locateModel } from "./model-location.ts"
+import { startProcessIsolation } from "./process-isolation.ts"
+import type { RankOptions } from "./rank.ts"
+import { type Signals, watchSignals } from "./signals.ts"
+import { StartError } from "./start-error.ts"
+import { startThreadIsolation } from "./thread-isolation.ts"
+
+export { StartError } from "./start-error.ts"
+
+export interface ServeOptions {
+  /** A path, "tiny", or an id in the models folder. Default: the starter model. */
+  readonly model?: string | undefined
+  /** Default: models/ beside this program. */
+  readonly modelsFolder?: string | undefined
+  /** Default: hostfile.json beside this program. */
+  readonly hostfile?: string | undefined
+  /** Where the token half runs. "thread" is for one host and for tests. Default "process". */
+  readonly isolation?: "process" | "thread" | undefined
+  /** Holds the cluster's secret. Default ~/.mlx-jaccl-cluster. */
+  readonly stateFolder?: string | undefined
+  /** How long running requests may go on after the first signal. */
+  readonly shutdownTimeoutMs?: number | undefined
+  readonly http?: Omit<ServerOptions, "version"> | undefined
+  /** Of the token half: threads, KV memory, batch, ... */
+  readonly engine?: Partial<TokenHalfOptions> | undefined
+  /** The script that runs a rank when it is called with "rank". Default bin/mlx-cluster.js. */
+  readonly program?: string | undefined
+}
+
+/** Failures in a row, before the server was ever ready, that end it. */
+const START_ATTEMPTS = 3
+export const SHUTDOWN_TIMEOUT_MS = 30_000
+
+/**
+ * Serves until SIGTERM or SIGINT; no process is left when it resolves. The exit code is 0 after a signal, 2 where the
+ * command or one of its files is wrong, 1 where anything else kept it from starting: then one line on stderr says why.
+ */
+export async function serve(options: ServeOptions): Promise<number> {
+  const signals = watchSignals()
+  const closers: (() => Promise<void>)[] = []
+  try {
+    await run(options, signals, closers)
+    return 0
+  } catch (error) {
+    log(`mlx-cluster: ${describe(error)}`)
+    return error instanceof StartError ? error.exitCode : 1
+  } finally {
+    // What was started last ends first.
+    for (const close of closers.toReversed()) {
+      await close().catch((error: unknown) => log(`mlx-cluster: ${describe(error)}`))
+    }
+    signals.close()
+  }
+}
+
+async function run(options: ServeOptions, signals: Signals, closers: (() => Promise<void>)[]): Promise<void> {
+  const startedMs = performance.now()
+  const root = fileURLToPath(new URL("../../", import.meta.url))
+  const version = await packageVersion(root)
+  const hostfile = await badInput(() => singleHost(options.hostfile ?? join(root, "hostfile.json")))
+  const files = await badInput(() => openModel(options, root))
+  await badInput(async () => tokenHalfOptions(options.engine))
+  const start = createStart()
+
+  const isolation = await startIsolation(options, { root, version, hostfile }, start)
+  closers.push(() => isolation.close(RANK_STOP_GRACE_MS))
+  const textPool = createTextPool()
+  closers.push(() => textPool.close())
+  const engine = createEngine({ link: isolation.link, models: [{ id: files.name, files }], textPool })
+  closers.push(() => engine.close())
+  isolation.link.onNotice((notice) => {
+    if (notice.type === "load_failed") {
+      const reason = `cannot load ${files.path}: ${notice.message}`
+      if (start.isReady) isolation.restart(reason)
+      else start.fail(new StartError(reason, 1))
+    } else if (notice.type === "step_failed") log(`engine: a step failed: ${notice.message}`)
+  })
+  textPool.facts(files).catch((error: unknown) => start.fail(new StartError(describe(error), 2, error)))
+  engine.onStatus((status) => {
+    if (status.state !== "ready") return
+    isolation.markServing()
+    start.succeed()
+  })
+
+  const http = { ...options.http, version }
+  const server = await badInput(async () =>
+    createServer({ engine, cluster: () => isolation.cluster(), log, options: http }),
+  )
+  closers.push(() => server.close())
+  const bound = await server.listen()
+  const address = `http://${bound.host.includes(":") ? `[${bound.host}]` : bound.host}:${bound.port}`
+
+  const first = await Promise.race([signals.first, start.ready])
+  if (first === "ready") {
+    const seconds = ((performance.now() - startedMs) / 1000).toFixed(1)
+    process.stdout.write(`mlx-cluster serves ${files.name} at ${address} (ready in ${seconds} s)\n`)
+  }
+  const signal = await Promise.race([signals.first, start.failed])
+  log(`mlx-cluster: ${signal}: finishing what runs; once more to stop at once`)
+  await Promise.race([server.drain(options.shutdownTimeoutMs ?? SHUTDOWN_TIMEOUT_MS), signals.second])
+}
+
+/** Whether the server ever became ready, and what ended it. */
+interface Start {
+  /** Rejects with the failure, if that is first. */
+  readonly ready: Promise<"ready">
+  /** Rejects with the failure; never resolves. */
+  readonly failed: Promise<never>
+  readonly isReady: boolean
+  succeed(): void
+  fail(error: StartError): void
+}
+
+function createStart(): Start {
+  let isReady = false
+  let resolveReady: (value: "ready") => void = () => {}
+  let fail: (error: StartError) => void = () => {}
+  const failed = new Promise<never>((_, reject) => {
+    fail = reject
+  })
+  const ready = Promise.race([
+    failed,
+    new Promise<"ready">((resolve) => {
+      resolveReady = resolve
+    }),
+  ])
+  // It may fail while something else is awaited, and is awaited afterwards.
+  failed.catch(() => undefined)
+  ready.catch(() => undefined)
+  return {
+    ready,
+    failed,
+    get isReady() {
+      return isReady
+    },
+    succeed() {
+      isReady = true
+      resolveReady("ready")
+    },
+    fail,
+  }
+}
+
+interface Place {
+  readonly root: string
+  readonly version: string
+  readonly hostfile: Hostfile
+}
+
+async function startIsolation(options: ServeOptions, place: Place, start: Start): Promise<Isolation> {
+  const engine = options.engine ?? {}
+  const events = {
+    log,
+    down(reason: string, attempt: number) {
+      if (!start.isReady && attempt >= START_ATTEMPTS) start.fail(new StartError(reason, 1))
+    },
+    ended: (reason: string) => start.fail(new StartError(reason, 1)),
+  }
+  if (options.isolation === "thread") return await startThreadIsolation(engine, events)
+  return await startProcessIsolation({
+    hostfile: place.hostfile,
+    secret: await loadSecret(resolve(options.stateFolder ?? join(homedir(), ".mlx-jaccl-cluster"))),
+    command: [process.execPath, options.program ?? join(place.root, "bin", "mlx-cluster.js"), "rank"],
+    rankOptions: { version: place.version, engine } satisfies RankOptions,
+    events,
+  })
+}
+
+/** Ranks on other hosts are not started by this version: better said than half done. */
+async function singleHost(path: string): Promise<Hostfile> {
+  const hostfile = await readHostfile(path)
+  if (hostfile.hosts.length === 1) return hostfile
+  throw new StartError(
+    `${path} names ${hostfile.hosts.length} hosts; this version serves from one: give a hostfile with this machine alone`,
+  )
+}
+
+async function openModel(options: ServeOptions, root: string): Promise<ModelFiles> {
+  const modelsFolder = resolve(options.modelsFolder ?? join(root, "models"))
+  return await openModelFiles(await locateModel(options.model, { root, modelsFolder }))
+}
+
+/** What fails here is the fault of the command or of a file it names. */
+async function badInput<Value>(work: () => Promise<Value>): Promise<Value> {
+  try {
+    return await work()
+  } catch (error) {
+    throw error instanceof StartError ? error : new StartError(describe(error), 2, error)
+  }
+}
+
+async function packageVersion(root: string): Promise<string> {
+  const text: unknown = JSON.parse(await readFile(join(root, "package.json"), "utf8"))
+  return typeof text === "object" && text !== null && "version" in text ? String(text.version) : "0.0.0"
+}
+
+function log(line: string): void {
+  process.stderr.write(`${line}\n`)
+}
+
+/** One line. */
+function describe(error: unknown): string {
+  return (error instanceof Error ? error.message : String(error)).replaceAll(/\s*\n\s*/g, " ")
+}

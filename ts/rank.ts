@@ -1,0 +1,100 @@
+// A rank process: the token half of the engine, and the rank's end of the control plane. Started by the front, which
+// tells it everything on its standard input; it ends when the front says so or is gone.
+
+import { hostname } from "node:os"
+import { createConnectionPort } from "./connection-port.ts"
+import {
+  connectPeer,
+  ControlError,
+  type Peer,
+  RANK_STOP_GRACE_MS,
+  readRankSpec,
+  systemClock,
+  tcpTransport,
+} from "./control/index.ts"
+import { createRankHost, type RankHost, serveLink, type TokenHalfOptions } from "./engine/index.ts"
+import { createRankMemory } from "./rank-memory.ts"
+
+/** What main.ts tells a rank beside its place in the cluster. */
+export interface RankOptions {
+  readonly version: string
+  readonly engine: Partial<TokenHalfOptions>
+}
+
+/** Exit codes of a rank process, for whoever reads the front's log. */
+const EXIT = { done: 0, failed: 1, orphaned: 3, aborted: 4 } as const
+
+/** Runs until the process ends; returns after the start. */
+export async function runRank(): Promise<void> {
+  let host: RankHost | null = null
+  let peer: Peer | null = null
+  let ending = false
+
+  function end(code: number, graceMs: number, reason?: ControlError): void {
+    if (ending) return
+    ending = true
+    // A worker that stands in a collective cannot be joined: process.exit would wait for it for ever.
+    setTimeout(() => process.kill(process.pid, "SIGKILL"), graceMs)
+    peer?.close(reason)
+    const closed = host?.close() ?? Promise.resolve()
+    closed.then(
+      () => process.exit(code),
+      () => process.exit(EXIT.failed),
+    )
+  }
+  function fail(error: unknown): void {
+    const text = error instanceof Error ? error.message : String(error)
+    process.stderr.write(`${text.replaceAll(/\s*\n\s*/g, " ")}\n`)
+    end(EXIT.failed, RANK_STOP_GRACE_MS, new ControlError("task_failed", text))
+  }
+
+  process.on("SIGTERM", () => end(EXIT.done, RANK_STOP_GRACE_MS))
+  // Ctrl-C in the front's terminal reaches its whole process group: the front decides when a rank ends.
+  process.on("SIGINT", () => undefined)
+  process.on("uncaughtException", fail)
+
+  try {
+    const spec = await readRankSpec(process.stdin, () => end(EXIT.orphaned, ORPHAN_GRACE_MS))
+    process.title = `mlx-cluster rank ${spec.rank}`
+    const options = rankOptions(spec.options)
+    host = createRankHost(options.engine)
+    void host.ended.then((error) => {
+      if (error !== null) fail(error)
+    })
+    const memory = await createRankMemory(host.link)
+    const port = createConnectionPort()
+    serveLink(port, host.link)
+    peer = await connectPeer({
+      transport: tcpTransport,
+      coordinator: spec.coordinator,
+      secret: spec.secret,
+      identity: {
+        rank: spec.rank,
+        epoch: spec.epoch,
+        hostname: hostname(),
+        pid: process.pid,
+        version: options.version,
+      },
+      clock: systemClock,
+      memory,
+      task: (name) => Promise.reject(new Error(`this rank knows no task ${name}`)),
+      shutdown: (graceMs) => end(EXIT.done, graceMs),
+      abort: () => end(EXIT.aborted, 0),
+      lost: () => end(EXIT.orphaned, ORPHAN_GRACE_MS),
+    })
+    port.attach(peer)
+  } catch (error) {
+    fail(error)
+  }
+}
+
+/** Nobody waits for an orphan's good order. */
+const ORPHAN_GRACE_MS = 1_000
+
+/** The front and the rank are one program of one version: the values are checked by the engine, not here. */
+function rankOptions(value: unknown): RankOptions {
+  if (typeof value !== "object" || value === null || !("engine" in value) || !("version" in value)) {
+    throw new ControlError("launch_failed", "the start line has no options for this rank")
+  }
+  return { version: String(value.version), engine: Object(value.engine) }
+}
