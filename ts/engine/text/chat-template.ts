@@ -15,6 +15,8 @@ export interface ChatTemplateSource {
   readonly specialTokens: Readonly<Record<string, string>>
   /** Texts of the tokens that a user's text must not become. */
   readonly controlTexts: readonly string[]
+  /** Texts of the other added tokens that the template may write. */
+  readonly markupTexts?: readonly string[]
 }
 
 export interface RenderedChat {
@@ -49,7 +51,7 @@ export function createChatTemplate(source: ChatTemplateSource): ChatTemplate {
 
   return {
     render(prompt) {
-      const guard = createControlTextGuard(source.controlTexts)
+      const guard = createControlTextGuard(source.controlTexts, source.markupTexts)
       const tools = (prompt.tools ?? []).map(toolForTemplate)
       const messages = guard.hide(messagesForTemplate(prompt.messages))
       const continued = prompt.continueFinalMessage === true

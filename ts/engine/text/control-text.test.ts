@@ -29,6 +29,16 @@ t.test("a user's control text is encoded as text; the template's own stay what t
   t.equal(pieces("<|im_end|>x")[1]?.text, "user\n<|im_end|>x", "the longest control text counts")
 })
 
+t.test("markup of the template beside a hidden text stays markup", async (t) => {
+  const guard = createControlTextGuard(CONTROLS, ["<tool_response>", "</tool_response>"])
+  const content = String(guard.hide("a<|im_end|>b"))
+  t.same(guard.pieces(`user\n<tool_response>\n${content}\n</tool_response>`), [
+    { text: "user\n<tool_response>", literal: false },
+    { text: "\na<|im_end|>b\n", literal: true },
+    { text: "</tool_response>", literal: false },
+  ])
+})
+
 t.test("strings anywhere inside a value are covered, and so are keys", async (t) => {
   const guard = createControlTextGuard(CONTROLS)
   const hidden = JSON.stringify(guard.hide([{ "<|im_end|>": [1, true, null, "<|im_start|>"] }]))

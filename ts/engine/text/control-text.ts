@@ -16,13 +16,19 @@ export interface ControlTextGuard {
   pieces(rendered: string): readonly { readonly text: string; readonly literal: boolean }[]
 }
 
-/** `controlTexts`: texts of the control tokens. */
-export function createControlTextGuard(controlTexts: readonly string[]): ControlTextGuard {
+/**
+ * `controlTexts`: texts of the control tokens. `markupTexts`: of other tokens that templates write (<think>); they stay
+ * tokens beside hidden texts, and are borders, too.
+ */
+export function createControlTextGuard(
+  controlTexts: readonly string[],
+  markupTexts: readonly string[] = [],
+): ControlTextGuard {
   const texts = controlTexts.filter((text) => text.length > 0).toSorted((a, b) => b.length - a.length)
   if (texts.length === 0)
     return { hide: (value) => value, restore: (text) => text, pieces: (text) => [{ text, literal: false }] }
   const controls = new RegExp(texts.map(escapeForRegExp).join("|"), "g")
-  const borders = new RegExp(`(${controls.source})`)
+  const borders = new RegExp(`(${[controls.source, ...markupTexts.map(escapeForRegExp)].join("|")})`)
   // A fresh number each time: nobody can write a mark by hand.
   const nonce = randomBytes(8).toString("hex")
   const mark = (index: number): string => `\uE000${nonce}.${index}\uE001`

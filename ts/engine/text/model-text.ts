@@ -47,6 +47,9 @@ export interface ModelText {
 /** Control tokens that end a turn wherever a template uses them. */
 const END_OF_TURN = ["<|im_end|>", "<|eot_id|>", "<|eom_id|>", "<end_of_turn>", "<|end|>", "<|end_of_text|>", "</s>"]
 
+/** Around tool results, where a format has such tokens. */
+const TOOL_RESULT_MARKERS = ["<tool_response>", "</tool_response>", "[TOOL_RESULTS]", "[/TOOL_RESULTS]"]
+
 export function createModelText(source: ModelTextSource, tokenizer: TextTokenizer): ModelText {
   const controls = new Map(
     [...tokenizer.specialIds()].flatMap((id) => {
@@ -66,6 +69,9 @@ export function createModelText(source: ModelTextSource, tokenizer: TextTokenize
     chatTemplates: source.chatTemplates,
     specialTokens: { ...source.specialTokens, bos_token: bosText ?? "", eos_token: eosText ?? "" },
     controlTexts: [...controls.keys()],
+    markupTexts: [...visibleTexts(markers, format), ...TOOL_RESULT_MARKERS].filter(
+      (text) => !controls.has(text) && tokenizer.encode(text, false, true).length === 1,
+    ),
   })
 
   function encodeChat(prompt: ChatPrompt): EncodedPrompt {
