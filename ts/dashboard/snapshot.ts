@@ -10,7 +10,9 @@ export interface Snapshot {
   readonly peak_tps_60s: number
   /** Seconds. */
   readonly avg_latency_60s: number
+  /** Waiting requests. */
   readonly queue_size: number
+  /** Requests that may wait or run at most. */
   readonly queue_max: number
   readonly running: number
   /** Generated tokens in each of the last 60 seconds, oldest first. */

@@ -108,8 +108,8 @@ t.test("one machine has no link to show", async (t) => {
 })
 
 t.test("the queue shows a cell a place, and says when it is full", async (t) => {
-  t.equal(occurrences(render("queue", 1), `class="cell taken"`), 3)
-  t.equal(occurrences(render("queue", 1), `class="cell"`), 5)
+  t.equal(occurrences(render("queue", 1), `class="cell taken"`), 5)
+  t.equal(occurrences(render("queue", 1), `class="cell"`), 3)
   t.match(render("queue", 1, { queue_size: 8 }), "503")
   t.match(render("queue", 1, { queue_max: 512 }), "<svg", "many places are a bar")
 })

@@ -19,16 +19,18 @@ function cells(taken: number, places: number, health: Health, label: string): Ht
 export const queue: Panel = {
   id: "queue",
   title: "Queue",
-  render: ({ queue_size: size, queue_max: max, running }) => {
-    const share = max > 0 ? size / max : 0
+  render: ({ queue_size: waiting, queue_max: max, running }) => {
+    // Requests that run hold a place until they end.
+    const taken = running + waiting
+    const share = max > 0 ? taken / max : 0
     const health = queueHealth(share)
-    const label = `${count(size)} of ${count(max)} places taken`
+    const label = `${count(taken)} of ${count(max)} places taken`
     return html`
-      <p class="big-figure"><span>${count(size)}</span><span class="unit">of ${count(max)} places</span></p>
-      ${max > 0 && max <= CELLS_MAX ? cells(size, max, health, label) : bar(health, share, label)}
+      <p class="big-figure"><span>${count(taken)}</span><span class="unit">of ${count(max)} places</span></p>
+      ${max > 0 && max <= CELLS_MAX ? cells(taken, max, health, label) : bar(health, share, label)}
       <dl class="facts">
         ${fact("Running", count(running))}
-        ${fact("Waiting", count(Math.max(0, size - running)))}
+        ${fact("Waiting", count(waiting))}
       </dl>
       ${health === "bad" && html`<p class="notice warn">Full: new requests are answered 503 with Retry-After.</p>`}
     `

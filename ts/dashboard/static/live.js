@@ -43,7 +43,7 @@ function localizeTimes(container) {
   }
 }
 
-/** The event that holds the whole snapshot names the panels' document, not a panel. */
+/** The whole snapshot comes as an event without a name, which concerns the document and no panel. */
 function showSnapshot(snapshot) {
   document.body.dataset.model = snapshot.model?.id ?? ""
   const speed = snapshot.running > 0 ? `${(snapshot.history.at(-1) ?? 0).toFixed(0)} tok/s · ` : ""
@@ -65,9 +65,12 @@ function followPanels() {
       void htmx.swap({ sourceElement: panel, target: panel, text: event.detail.data, swap: "innerMorph" })
     })
   }
-  main.addEventListener("snapshot", (event) => {
+  main.addEventListener("htmx:sse:before:message", (event) => {
+    const { message } = event.detail
+    if (message.event !== "") return
+    event.preventDefault()
     heard()
-    showSnapshot(JSON.parse(event.detail.data))
+    showSnapshot(JSON.parse(message.data))
   })
   document.addEventListener("htmx:before:swap", (event) => {
     for (const task of event.detail.tasks) localizeTimes(task.fragment)

@@ -35,7 +35,7 @@ export async function startPageServer(
   let snapshot = first
 
   const write = (response: ServerResponse) => {
-    response.write(`event: snapshot\ndata: ${JSON.stringify(snapshot)}\n\n`)
+    response.write(`data: ${JSON.stringify(snapshot)}\n\n`)
     for (const [id, content] of Object.entries(renderPanels(snapshot))) {
       response.write(`event: ${id}\ndata: ${content}\n\n`)
     }

@@ -1,0 +1,22 @@
+import t from "tap"
+import { parseCommandLine } from "./parse.ts"
+import { serve, serveFlags } from "./serve.ts"
+
+const parse = (...args: readonly string[]) => serveFlags(parseCommandLine(serve, args).flags)
+
+t.test("what is not given is left to the server's defaults", async (t) => {
+  t.same(parse(), { http: {}, engine: {} })
+})
+
+t.test("flags become options with the units of the options", async (t) => {
+  t.same(parse("--kv-gb", "1.5", "--shutdown-timeout", "2.5", "--no-replay", "--port", "0"), {
+    shutdownTimeoutMs: 2500,
+    replay: false,
+    http: { port: 0 },
+    engine: { kvBytes: 1_500_000_000 },
+  })
+  t.same(parse("--alias", "gpt-4o=qwen3", "--alias", "a=b=c", "--allowed-host", "x", "--allowed-host", "y"), {
+    http: { aliases: { "gpt-4o": "qwen3", a: "b=c" }, allowedHosts: ["x", "y"] },
+    engine: {},
+  })
+})

@@ -1,0 +1,183 @@
+// `mlx-cluster serve`: flags -> ServeOptions, then the composition root does the rest.
+
+import { type Command, CommandError, type FlagValues, UsageError } from "./command.ts"
+import { choice, isSet, numeral, text, texts } from "./parse.ts"
+
+const ISOLATIONS = ["process", "thread"] as const
+const BACKENDS = ["cpu", "metal", "cuda"] as const
+const NUMERICS = ["int8x2", "fp32", "int8"] as const
+const SERVERS = ["auto", "uws", "node"] as const
+
+const PORT_MAX = 65_535
+const BYTES_PER_GB = 1e9
+const MS_PER_SECOND = 1000
+
+/** What was given on the command line; what was not is left out, and the server's defaults hold. */
+export interface ServeFlags {
+  readonly model?: string
+  readonly modelsFolder?: string
+  readonly hostfile?: string
+  readonly isolation?: (typeof ISOLATIONS)[number]
+  readonly shutdownTimeoutMs?: number
+  readonly requests?: number
+  readonly replay?: boolean
+  readonly http: {
+    readonly host?: string
+    readonly port?: number
+    readonly apiKeyFile?: string
+    readonly insecure?: boolean
+    readonly server?: (typeof SERVERS)[number]
+    readonly acceptAnyModel?: boolean
+    readonly aliases?: Readonly<Record<string, string>>
+    readonly allowedHosts?: readonly string[]
+    readonly allowedOrigins?: readonly string[]
+    readonly maxPerClient?: number
+  }
+  readonly engine: {
+    readonly numeric?: (typeof NUMERICS)[number]
+    readonly threads?: number
+    readonly kvBytes?: number
+    readonly maxRunning?: number
+    readonly prefillChunk?: number
+    readonly contextLength?: number
+  }
+}
+
+/** Drops what was not given. */
+function given<T extends Record<string, unknown>>(values: T): { [K in keyof T]?: Exclude<T[K], undefined> } {
+  const kept = Object.entries(values).filter(([, value]) => value !== undefined)
+  // Object.fromEntries forgets the names of the keys.
+  return Object.fromEntries(kept) as { [K in keyof T]?: Exclude<T[K], undefined> }
+}
+
+function aliasesOf(flags: FlagValues): Readonly<Record<string, string>> | undefined {
+  const pairs = texts(flags, "alias").map((pair) => {
+    const [name, model] = [pair.slice(0, pair.indexOf("=")), pair.slice(pair.indexOf("=") + 1)]
+    if (!pair.includes("=") || name === "" || model === "") {
+      throw new UsageError(`--alias is written name=model, not ${JSON.stringify(pair)}`)
+    }
+    return [name, model] as const
+  })
+  return pairs.length === 0 ? undefined : Object.fromEntries(pairs)
+}
+
+const someOf = (values: readonly string[]) => (values.length === 0 ? undefined : values)
+const times = (value: number | undefined, factor: number) =>
+  value === undefined ? undefined : Math.round(value * factor)
+
+export function serveFlags(flags: FlagValues): ServeFlags {
+  return {
+    ...given({
+      model: text(flags, "model"),
+      modelsFolder: text(flags, "models-dir"),
+      hostfile: text(flags, "hostfile"),
+      isolation: choice(flags, "isolation", ISOLATIONS),
+      shutdownTimeoutMs: times(numeral(flags, "shutdown-timeout", { least: 0 }), MS_PER_SECOND),
+      requests: numeral(flags, "queue", { least: 1, most: 100_000, whole: true }),
+      replay: isSet(flags, "no-replay") ? false : undefined,
+    }),
+    http: given({
+      host: text(flags, "host"),
+      port: numeral(flags, "port", { least: 0, most: PORT_MAX, whole: true }),
+      apiKeyFile: text(flags, "api-key-file"),
+      insecure: isSet(flags, "insecure") || undefined,
+      server: choice(flags, "server", SERVERS),
+      acceptAnyModel: isSet(flags, "any-model") || undefined,
+      aliases: aliasesOf(flags),
+      allowedHosts: someOf(texts(flags, "allowed-host")),
+      allowedOrigins: someOf(texts(flags, "allowed-origin")),
+      maxPerClient: numeral(flags, "max-per-client", { least: 0, whole: true }),
+    }),
+    engine: given({
+      numeric: choice(flags, "numeric", NUMERICS),
+      threads: numeral(flags, "threads", { least: 1, most: 1024, whole: true }),
+      kvBytes: times(numeral(flags, "kv-gb", { least: 0.002 }), BYTES_PER_GB),
+      maxRunning: numeral(flags, "max-running", { least: 1, most: 1024, whole: true }),
+      prefillChunk: numeral(flags, "prefill-chunk", { least: 1, most: 65_536, whole: true }),
+      contextLength: numeral(flags, "context", { least: 16, most: 16_777_216, whole: true }),
+    }),
+  }
+}
+
+/** The composition root loads MLX's addon and the HTTP server; help must not wait for it. */
+export async function rootFunction(name: "serve" | "runRank"): Promise<(...args: readonly unknown[]) => unknown> {
+  const root: Readonly<Record<string, unknown>> = await import("../main.ts")
+  const found = root[name]
+  if (typeof found !== "function") throw new CommandError(`the program was built without ${name}: run make setup`)
+  return (...args) => Reflect.apply(found, undefined, args)
+}
+
+export const serve: Command = {
+  name: "serve",
+  summary: "load a model and serve it over HTTP",
+  usage: "[options]",
+  flags: {
+    model: {
+      type: "string",
+      short: "m",
+      value: "<name>",
+      help: "folder, .gguf file, id in the models folder, or tiny (default: the starter model)",
+    },
+    host: { type: "string", value: "<address>", help: "address to listen on (default 127.0.0.1)" },
+    port: { type: "string", short: "p", value: "<n>", help: "port to listen on (default 8080; 0 takes a free one)" },
+    "api-key-file": { type: "string", value: "<file>", help: "API keys, one a line; asked of every client" },
+    insecure: { type: "boolean", help: "allow other hosts to connect without a key" },
+    "allowed-host": {
+      type: "string",
+      multiple: true,
+      value: "<name>",
+      help: "further name that the Host header may carry; may be repeated",
+    },
+    "allowed-origin": {
+      type: "string",
+      multiple: true,
+      value: "<origin>",
+      help: "web origin that may call the API; may be repeated",
+    },
+    alias: { type: "string", multiple: true, value: "<name=model>", help: "another name of a model; may be repeated" },
+    "any-model": { type: "boolean", help: "answer requests for unknown models with the one served" },
+    context: { type: "string", value: "<tokens>", help: "longest prompt and answer together (default: the model's)" },
+    "kv-gb": { type: "string", value: "<gb>", help: "memory of the KV cache (default: what fits)" },
+    "max-running": { type: "string", value: "<n>", help: "requests generated at the same time" },
+    queue: { type: "string", value: "<n>", help: "requests that may wait or run; more are answered 503" },
+    "max-per-client": { type: "string", value: "<n>", help: "requests of one client at the same time (0: no bound)" },
+    "prefill-chunk": { type: "string", value: "<tokens>", help: "tokens of a prompt read in one step" },
+    backend: {
+      type: "string",
+      value: "<name>",
+      help: `what computes: ${BACKENDS.join(", ")} (default: the best there is)`,
+    },
+    numeric: {
+      type: "string",
+      value: "<type>",
+      help: `activations of quantized products on a CPU: ${NUMERICS.join(", ")} (fp32 is exact)`,
+    },
+    threads: { type: "string", value: "<n>", help: "threads of the CPU back end (default: the cores it may use)" },
+    isolation: { type: "string", value: "<way>", help: "where the engine runs: process (default) or thread" },
+    hostfile: { type: "string", value: "<file>", help: "machines of the cluster (default: hostfile.json)" },
+    "models-dir": { type: "string", value: "<folder>", help: "where models are looked for (default: models)" },
+    "shutdown-timeout": {
+      type: "string",
+      value: "<s>",
+      help: "seconds that running requests get to finish at the end",
+    },
+    "no-replay": { type: "boolean", help: "do not repeat running requests after a rank was lost" },
+    server: { type: "string", value: "<name>", help: `HTTP server: ${SERVERS.join(", ")}` },
+  },
+  positionals: false,
+  examples: [
+    ["mlx-cluster serve", "the starter model at http://127.0.0.1:8080"],
+    ["mlx-cluster serve --model mlx-community/Qwen3-4B-4bit --context 16384", "a model of the models folder"],
+    ["mlx-cluster serve --host 0.0.0.0 --api-key-file keys.txt", "for other machines too"],
+  ],
+  notes: ["Exit codes: 0 ended by a signal, 1 failed, 2 wrong command line or files."],
+  async run({ flags }) {
+    const options = serveFlags(flags)
+    // The ranks, which are processes of their own, read it too.
+    const backend = choice(flags, "backend", BACKENDS)
+    if (backend !== undefined) process.env["BACKEND"] = backend
+    const start = await rootFunction("serve")
+    const code = await start(options)
+    return typeof code === "number" ? code : 0
+  },
+}
