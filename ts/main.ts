@@ -38,6 +38,10 @@ export interface ServeOptions {
   readonly stateFolder?: string | undefined
   /** How long running requests may go on after the first signal. */
   readonly shutdownTimeoutMs?: number | undefined
+  /** Requests that may wait or run; further ones are refused with Retry-After. */
+  readonly requests?: number | undefined
+  /** Whether requests that ran when a rank was lost go on in the next one. Default true. */
+  readonly replay?: boolean | undefined
   readonly http?: Omit<ServerOptions, "version"> | undefined
   /** Of the token half: threads, KV memory, batch, ... */
   readonly engine?: Partial<TokenHalfOptions> | undefined
@@ -84,7 +88,13 @@ async function run(options: ServeOptions, signals: Signals, closers: (() => Prom
   closers.push(() => isolation.close(RANK_STOP_GRACE_MS))
   const textPool = createTextPool()
   closers.push(() => textPool.close())
-  const engine = createEngine({ link: isolation.link, models: [{ id: files.name, files }], textPool })
+  const engine = createEngine({
+    link: isolation.link,
+    models: [{ id: files.name, files }],
+    textPool,
+    ...(options.requests === undefined ? {} : { limits: { requests: options.requests } }),
+    ...(options.replay === undefined ? {} : { replay: options.replay }),
+  })
   closers.push(() => engine.close())
   isolation.link.onNotice((notice) => {
     if (notice.type === "load_failed") {

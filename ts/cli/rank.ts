@@ -1,7 +1,6 @@
 // `mlx-cluster rank`: one rank of the group, started by serve, which writes its options to standard input.
 
-import type { Command } from "./command.ts"
-import { rootFunction } from "./serve.ts"
+import { type Command, EXIT } from "./command.ts"
 
 export const rank: Command = {
   name: "rank",
@@ -13,8 +12,9 @@ export const rank: Command = {
   notes: ["Reads its options as one line of JSON from standard input and ends when that closes."],
   internal: true,
   async run() {
-    const start = await rootFunction("runRank")
-    const code = await start()
-    return typeof code === "number" ? code : 0
+    const { runRank } = await import("../rank.ts")
+    // Returns once it has started; its sockets keep the process, and it sets its own exit code.
+    await runRank()
+    return EXIT.ok
   },
 }

@@ -1,8 +1,8 @@
 import t from "tap"
 import { parseCommandLine } from "./parse.ts"
-import { serve, serveFlags } from "./serve.ts"
+import { serve, serveOptions } from "./serve.ts"
 
-const parse = (...args: readonly string[]) => serveFlags(parseCommandLine(serve, args).flags)
+const parse = (...args: readonly string[]) => serveOptions(parseCommandLine(serve, args).flags)
 
 t.test("what is not given is left to the server's defaults", async (t) => {
   t.same(parse(), { http: {}, engine: {} })

@@ -1,6 +1,7 @@
 // `mlx-cluster serve`: flags -> ServeOptions, then the composition root does the rest.
 
-import { type Command, CommandError, type FlagValues, UsageError } from "./command.ts"
+import type { ServeOptions } from "../main.ts"
+import { type Command, type FlagValues, UsageError } from "./command.ts"
 import { choice, isSet, numeral, text, texts } from "./parse.ts"
 
 const ISOLATIONS = ["process", "thread"] as const
@@ -11,37 +12,6 @@ const SERVERS = ["auto", "uws", "node"] as const
 const PORT_MAX = 65_535
 const BYTES_PER_GB = 1e9
 const MS_PER_SECOND = 1000
-
-/** What was given on the command line; what was not is left out, and the server's defaults hold. */
-export interface ServeFlags {
-  readonly model?: string
-  readonly modelsFolder?: string
-  readonly hostfile?: string
-  readonly isolation?: (typeof ISOLATIONS)[number]
-  readonly shutdownTimeoutMs?: number
-  readonly requests?: number
-  readonly replay?: boolean
-  readonly http: {
-    readonly host?: string
-    readonly port?: number
-    readonly apiKeyFile?: string
-    readonly insecure?: boolean
-    readonly server?: (typeof SERVERS)[number]
-    readonly acceptAnyModel?: boolean
-    readonly aliases?: Readonly<Record<string, string>>
-    readonly allowedHosts?: readonly string[]
-    readonly allowedOrigins?: readonly string[]
-    readonly maxPerClient?: number
-  }
-  readonly engine: {
-    readonly numeric?: (typeof NUMERICS)[number]
-    readonly threads?: number
-    readonly kvBytes?: number
-    readonly maxRunning?: number
-    readonly prefillChunk?: number
-    readonly contextLength?: number
-  }
-}
 
 /** Drops what was not given. */
 function given<T extends Record<string, unknown>>(values: T): { [K in keyof T]?: Exclude<T[K], undefined> } {
@@ -65,7 +35,8 @@ const someOf = (values: readonly string[]) => (values.length === 0 ? undefined :
 const times = (value: number | undefined, factor: number) =>
   value === undefined ? undefined : Math.round(value * factor)
 
-export function serveFlags(flags: FlagValues): ServeFlags {
+/** What was given on the command line; what was not is left out, and the server's defaults hold. */
+export function serveOptions(flags: FlagValues): ServeOptions {
   return {
     ...given({
       model: text(flags, "model"),
@@ -97,14 +68,6 @@ export function serveFlags(flags: FlagValues): ServeFlags {
       contextLength: numeral(flags, "context", { least: 16, most: 16_777_216, whole: true }),
     }),
   }
-}
-
-/** The composition root loads MLX's addon and the HTTP server; help must not wait for it. */
-export async function rootFunction(name: "serve" | "runRank"): Promise<(...args: readonly unknown[]) => unknown> {
-  const root: Readonly<Record<string, unknown>> = await import("../main.ts")
-  const found = root[name]
-  if (typeof found !== "function") throw new CommandError(`the program was built without ${name}: run make setup`)
-  return (...args) => Reflect.apply(found, undefined, args)
 }
 
 export const serve: Command = {
@@ -172,12 +135,12 @@ export const serve: Command = {
   ],
   notes: ["Exit codes: 0 ended by a signal, 1 failed, 2 wrong command line or files."],
   async run({ flags }) {
-    const options = serveFlags(flags)
+    const options = serveOptions(flags)
     // The ranks, which are processes of their own, read it too.
     const backend = choice(flags, "backend", BACKENDS)
     if (backend !== undefined) process.env["BACKEND"] = backend
-    const start = await rootFunction("serve")
-    const code = await start(options)
-    return typeof code === "number" ? code : 0
+    // The composition root loads MLX's addon and the HTTP server; help must not wait for them.
+    const root = await import("../main.ts")
+    return root.serve(options)
   },
 }
