@@ -49,6 +49,11 @@ const httpRows = {
   method_not_allowed: { status: 405, type: "invalid_request_error", text: "The route does not know this method." },
   request_timeout: { status: 408, type: "invalid_request_error", text: "The body did not arrive in time." },
   body_too_large: { status: 413, type: "invalid_request_error", text: "The body is larger than the server reads." },
+  headers_too_large: {
+    status: 431,
+    type: "invalid_request_error",
+    text: "The headers are larger than the server reads.",
+  },
   too_many_requests: {
     status: 429,
     type: "rate_limit_error",

@@ -9,20 +9,33 @@ export const LIMITS = {
   bodySilenceMs: 15_000,
   /** A refused body is read and thrown away for so long, so that the client sees the answer and not a reset. */
   lingerMs: 2_000,
+  /** Arrays and objects inside each other in a body. */
   jsonDepth: 128,
+  /** Messages of one conversation. */
   messages: 4_096,
+  /** Parts of one message. */
   contentParts: 1_024,
+  /** Tools of one request, and calls of one message. */
   tools: 256,
+  /** Length of a tool name. */
   toolNameChars: 128,
+  /** Stop strings of one request. */
   stopStrings: 16,
+  /** Length of one stop string. */
   stopChars: 512,
+  /** `n`: answers to one prompt. */
   choices: 16,
-  /** Prompts of one /v1/completions request, and prompts x n. */
+  /** Prompts of one /v1/completions request, and prompts times n. */
   prompts: 64,
+  /** Alternatives a token. */
   topLogprobs: 20,
+  /** Highest temperature. */
   temperature: 2,
+  /** Highest max_tokens that is read; the context bounds it further. */
   maxTokens: 10_000_000,
+  /** Length of a model name. */
   modelNameChars: 256,
+  /** An x-request-id longer than this is not echoed. */
   requestIdChars: 128,
   /** Text waiting in this process for one slow reader; above it the request is cancelled and the socket closed. */
   pendingStreamBytes: 1024 * 1024,
@@ -32,21 +45,30 @@ export const LIMITS = {
   stallMs: 600_000,
   /** Node only; uWS has its own fixed ten seconds. */
   headersTimeoutMs: 10_000,
+  /** An idle connection is kept so long (node:http; uWS has its own). */
   keepAliveIdleMs: 65_000,
+  /** Requests in GET /requests. */
   requestHistory: 200,
+  /** Errors in GET /errors. */
   errorHistory: 50,
-  /** Of the history, so many go out with every event of the dashboard. */
+  /** Requests in every event of GET /events. */
   snapshotRequests: 50,
+  /** Seconds of token history on the dashboard. */
   historySeconds: 60,
   /** Dashboards that may watch at the same time. */
   viewers: 64,
+  /** Between two events of GET /events. */
   snapshotMs: 1_000,
   /** Time to the first token above which the history calls a request slow. */
   slowFirstTokenMs: 10_000,
+  /** Keys that a server knows. */
   apiKeys: 256,
+  /** Size of a key file. */
   apiKeyFileBytes: 64 * 1024,
+  /** Length of a key. */
   apiKeyChars: 256,
   /** Unknown fields that the x-ignored-fields header names. */
   ignoredFieldsNamed: 16,
+  /** Schema faults that are gathered before the nearest one is reported. */
   validationErrors: 64,
 } as const

@@ -83,11 +83,18 @@ export const FIELD_FATES: ReadonlyMap<string, FieldFate> = new Map([
   ...BOOKKEEPING_FIELDS.map((name) => [name, "bookkeeping"] as const),
 ])
 
-/** Names of fields that no table knows. Throws unsupported_parameter for one that is refused. */
-export function sortFields(body: object, honoured: ReadonlySet<string>): string[] {
+/**
+ * Names of fields that no table knows. Throws unsupported_parameter for one that is refused: by the table, or because
+ * only the other route honours it.
+ */
+export function sortFields(body: object, honoured: ReadonlySet<string>, foreign: ReadonlySet<string>): string[] {
   const unknown: string[] = []
   for (const [name, value] of Object.entries(body)) {
     if (honoured.has(name)) continue
+    if (foreign.has(name)) {
+      if (value !== null) throw unsupported(name, `'${name}' is not a field of this route.`)
+      continue
+    }
     const neutral = REFUSED_FIELDS[name]
     if (neutral !== undefined && Object.hasOwn(REFUSED_FIELDS, name)) {
       if (value !== null && !neutral(value)) throw unsupported(name)

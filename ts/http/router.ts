@@ -83,6 +83,7 @@ export function createRouter(parts: RouterParts): PortHandler {
       // HEAD / is how some agents and load balancers knock; it shows nothing.
       const knock = request.method === "HEAD" && request.path === "/"
       const route = found === null ? undefined : routeFor(found, request.method)
+      if (headerBytes(request) > LIMITS.headerBytes) throw new HttpError("headers_too_large")
       const client = parts.gate.admit(
         request,
         knock || request.method === "OPTIONS" ? "open" : (route?.access ?? "open"),
@@ -117,6 +118,13 @@ function requestIdOf(request: PortRequest): string {
   const given = request.headers.get("x-request-id")
   const usable = given !== undefined && given.length <= LIMITS.requestIdChars && /^[\w.:/+=@-]+$/.test(given)
   return usable ? given : `req_${randomUUID().replaceAll("-", "")}`
+}
+
+/** uWS bounds only headers that come in pieces: those of one packet are counted here. */
+function headerBytes({ headers, path, query }: PortRequest): number {
+  let bytes = path.length + query.length
+  for (const [name, value] of headers) bytes += name.length + value.length + ": \r\n".length
+  return bytes
 }
 
 function decode(text: string): string | null {

@@ -22,8 +22,7 @@ export function createValidator<T extends TSchema>(schema: T): (value: unknown) 
   const compiled = Compile(schema)
   return (value) => {
     if (compiled.Check(value)) return value
-    const [, faults] = [null, [...compiled.Errors(value)]]
-    throw explain(faults, value)
+    throw explain(compiled.Errors(value), value)
   }
 }
 
@@ -44,13 +43,11 @@ function explain(faults: readonly Fault[], value: unknown): HttpError {
     const param = path === "" ? name : `${path}.${name}`
     return new HttpError("missing_required_parameter", `'${param}' is missing.`, { param })
   }
-  const types = [...new Set(here.filter((fault) => fault.keyword === "type").map((fault) => typeOf(fault.params)))]
-  const others = here.filter((fault) => fault.keyword !== "type")
   // A value of a right type fails on its value; one of no right type on all types of its union.
   const actual = jsonType(at(value, first.instancePath))
-  const wrongType =
-    others.length === 0 || (types.length > 0 && !others.some((fault) => fitsType(fault.keyword, actual)))
-  if (wrongType && types.length > 0)
+  const others = here.filter((fault) => fault.keyword !== "type" && judges(fault, actual))
+  const types = [...new Set(here.flatMap((fault) => typesOf(fault)))]
+  if (others.length === 0 && types.length > 0)
     return new HttpError("invalid_type", `'${path}' must be ${joinWords(types)}, not ${actual}.`, { param: path })
   const constants = others.flatMap((fault) => constantsOf(fault))
   const text = constants.length > 0 ? `must be ${joinWords([...new Set(constants)])}` : (others.at(-1) ?? first).message
@@ -81,29 +78,35 @@ function jsonType(value: unknown): string {
   return Array.isArray(value) ? "array" : typeof value
 }
 
-/** Does a keyword judge values of this JSON type? */
-function fitsType(keyword: string, type: string): boolean {
-  if (keyword === "const" || keyword === "enum") return type === "string" || type === "boolean" || type === "number"
+/** Does a fault concern values of this JSON type? */
+function judges({ keyword, params }: Fault, type: string): boolean {
+  if (keyword === "const") return jsonType(property(params, "allowedValue")) === type
+  if (keyword === "enum") return type === "string"
   if (/^(min|max)Length$|^pattern$/.test(keyword)) return type === "string"
   if (/inimum|aximum|multipleOf/.test(keyword)) return type === "number"
   if (keyword.endsWith("Items")) return type === "array"
   return type === "object"
 }
 
+function property(params: object, name: string): unknown {
+  return Object.getOwnPropertyDescriptor(params, name)?.value
+}
+
 function firstOf(params: object, name: string): string {
-  const list: unknown = Object.getOwnPropertyDescriptor(params, name)?.value
+  const list = property(params, name)
   return Array.isArray(list) ? String(list[0]) : ""
 }
 
-function typeOf(params: object): string {
-  return String(Object.getOwnPropertyDescriptor(params, "type")?.value ?? "another type")
+/** The types that a fault asks for. */
+function typesOf({ keyword, params }: Fault): string[] {
+  if (keyword === "type") return [String(property(params, "type"))]
+  return keyword === "const" ? [jsonType(property(params, "allowedValue"))] : []
 }
 
-function constantsOf(fault: Fault): string[] {
-  const own: unknown = Object.getOwnPropertyDescriptor(fault.params, "allowedValue")?.value
-  if (fault.keyword === "const") return [JSON.stringify(own)]
-  const many: unknown = Object.getOwnPropertyDescriptor(fault.params, "allowedValues")?.value
-  return fault.keyword === "enum" && Array.isArray(many) ? many.map((entry) => JSON.stringify(entry)) : []
+function constantsOf({ keyword, params }: Fault): string[] {
+  if (keyword === "const") return [JSON.stringify(property(params, "allowedValue"))]
+  const many = property(params, "allowedValues")
+  return keyword === "enum" && Array.isArray(many) ? many.map((entry) => JSON.stringify(entry)) : []
 }
 
 function joinWords(words: readonly string[]): string {

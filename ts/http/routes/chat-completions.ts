@@ -6,14 +6,13 @@ import { chatMessages, toolDefinitions } from "../chat-messages.ts"
 import { HttpError } from "../error-response.ts"
 import { resolveModel, samplingOf, stopOf } from "../generation-fields.ts"
 import { ignoredHeader, sortFields, unsupported } from "../refused-fields.ts"
+import { CHAT_FIELDS, COMPLETION_FIELDS } from "../request-fields.ts"
 import { createReplyIdentity } from "../reply-identity.ts"
 import type { Route } from "../router.ts"
 import { ChatCompletion, ChatCompletionChunk, ChatCompletionRequest } from "../schemas/chat-completion.ts"
 import type { Services } from "../services.ts"
 import { createValidator } from "../validation.ts"
 import { answerGeneration } from "./answer-generation.ts"
-
-export const CHAT_FIELDS: ReadonlySet<string> = new Set(Object.keys(ChatCompletionRequest.properties))
 
 /** A request may switch thinking; other variables of a template are the server's. */
 const TEMPLATE_OPTIONS: ReadonlySet<string> = new Set(["enable_thinking", "thinking", "reasoning_effort"])
@@ -33,7 +32,7 @@ export function chatCompletionsRoute(services: Services): Route {
     async handle(exchange) {
       services.admission.check(exchange.client)
       const body = validate(await exchange.json())
-      const ignored = sortFields(body, CHAT_FIELDS)
+      const ignored = sortFields(body, CHAT_FIELDS, COMPLETION_FIELDS)
       refuseUnserved(body)
       const model = resolveModel(body.model, services.engine.status().models, services.settings)
       const identity = createReplyIdentity("chatcmpl", model.id)

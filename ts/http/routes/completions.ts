@@ -7,14 +7,13 @@ import { HttpError } from "../error-response.ts"
 import { resolveModel, samplingOf, stopOf } from "../generation-fields.ts"
 import { LIMITS } from "../limits.ts"
 import { ignoredHeader, sortFields } from "../refused-fields.ts"
+import { CHAT_FIELDS, COMPLETION_FIELDS } from "../request-fields.ts"
 import { createReplyIdentity } from "../reply-identity.ts"
 import type { Route } from "../router.ts"
 import { Completion, CompletionRequest } from "../schemas/completion.ts"
 import type { Services } from "../services.ts"
 import { createValidator } from "../validation.ts"
 import { answerGeneration } from "./answer-generation.ts"
-
-export const COMPLETION_FIELDS: ReadonlySet<string> = new Set(Object.keys(CompletionRequest.properties))
 
 export function completionsRoute(services: Services): Route {
   const validate = createValidator(CompletionRequest)
@@ -31,7 +30,7 @@ export function completionsRoute(services: Services): Route {
     async handle(exchange) {
       services.admission.check(exchange.client)
       const body = validate(await exchange.json())
-      const ignored = sortFields(body, COMPLETION_FIELDS)
+      const ignored = sortFields(body, COMPLETION_FIELDS, CHAT_FIELDS)
       const model = resolveModel(body.model, services.engine.status().models, services.settings)
       const identity = createReplyIdentity("cmpl", model.id)
       const prompts = promptsOf(body.prompt, model.vocabularySize)

@@ -51,7 +51,7 @@ export interface TestServer {
   readonly engine: ScriptedEngine
   readonly server: Server
   readonly lines: string[]
-  post(path: string, body: unknown, init?: RequestInit): Promise<Response>
+  readonly post: (path: string, body: unknown, init?: RequestInit) => Promise<Response>
 }
 
 export async function startServer(
