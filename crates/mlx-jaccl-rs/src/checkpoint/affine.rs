@@ -93,8 +93,8 @@ fn is_mxfp4(weight: &StoredTensor, quantization: &WeightQuantization) -> Result<
     return Ok(mode == "mxfp4");
   }
   Err(Error::model(format!(
-    "tensor {}: quantization {mode} with {bits} bits in groups of {group_size} is not supported (affine: 2, 3, 4, 5, 6, \
-     8 bits in 32, 64, 128; mxfp4: 4 bits in 32)",
+    "tensor {}: quantization {mode} with {bits} bits in groups of {group_size} is not supported (affine: 2, 3, 4, 5, 6 \
+     or 8 bits in 32, 64 or 128; mxfp4: 4 bits in 32)",
     weight.name
   )))
 }

@@ -26,8 +26,12 @@ pub use store::{Format, Store};
 pub use weight_source::{TensorInfo, TensorSlice, WeightQuantization, WeightSource};
 
 use crate::error::Error;
+use napi::bindgen_prelude::Float32Array;
 use napi_derive::napi;
 use std::path::Path;
+
+/// Of `read_vector`: its values cross into JavaScript.
+const MAX_VECTOR_BYTES: u64 = 1 << 20;
 
 /// The weight files of a model: a folder of safetensors, or one GGUF file. Sizes and offsets are checked on opening.
 #[napi]
@@ -68,6 +72,12 @@ impl Checkpoint {
   pub fn metadata_json(&self) -> String {
     self.store.metadata().json()
   }
+
+  /// A small dense tensor (F32, F16 or BF16, at most 1 MiB) as f32: frequency factors of rope.
+  #[napi]
+  pub fn read_vector(&self, name: String) -> napi::Result<Float32Array> {
+    Ok(Float32Array::new(self.small_vector(&name)?))
+  }
 }
 
 impl Checkpoint {
@@ -80,6 +90,32 @@ impl Checkpoint {
   /// GGUF key-values, with the token lists; empty for safetensors.
   pub fn metadata(&self) -> &Metadata {
     self.store.metadata()
+  }
+
+  fn small_vector(&self, name: &str) -> Result<Vec<f32>, Error> {
+    let tensor = self.store.find(name)?;
+    if tensor.size_bytes > MAX_VECTOR_BYTES {
+      let size = tensor.size_bytes;
+      return Err(Error::argument(format!(
+        "tensor {name} has {size} bytes (limit {MAX_VECTOR_BYTES})"
+      )));
+    }
+    let (row_end, column_end) = (-1, -1);
+    let all = TensorSlice {
+      name: name.to_owned(),
+      row_start: 0,
+      row_end,
+      column_start: 0,
+      column_end,
+    };
+    match self.read(&WeightSource {
+      parts: vec![all],
+      kind: "vector".to_owned(),
+      quantization: None,
+    })? {
+      HostTensor::Vector { values } => Ok(values),
+      _ => Err(Error::argument(format!("tensor {name} is no vector"))),
+    }
   }
 
   /// Reads the asked pieces, and only those bytes, into host memory.

@@ -1,7 +1,7 @@
 //! Safetensors: pieces, joins, packed matrices, and spoiled files.
 
 use super::test_files::{TestFolder, affine_source, all_of, read_all, repository, safetensors, source, values};
-use super::{Elements, HostTensor, Store, TensorSlice};
+use super::{Checkpoint, Elements, HostTensor, Store, TensorSlice};
 use half::{bf16, f16};
 use std::fs;
 
@@ -78,6 +78,26 @@ fn parts_are_joined_along_rows_and_widened_where_types_differ() {
   let uneven = vec![all_of("a.weight"), all_of("experts.weight")];
   let error = store.read(&source("matrix", uneven)).unwrap_err().to_string();
   assert_eq!(error, "tensors a.weight and experts.weight differ in width or format");
+}
+
+#[test]
+fn small_vectors_are_read_whole_and_large_tensors_are_not() {
+  let checkpoint = Checkpoint::open(&repository("fixtures/tiny-qwen3")).unwrap();
+  assert_eq!(
+    checkpoint
+      .small_vector("model.layers.0.self_attn.k_norm.weight")
+      .unwrap()
+      .len(),
+    64
+  );
+  let error = checkpoint
+    .small_vector("model.embed_tokens.weight")
+    .unwrap_err()
+    .to_string();
+  assert_eq!(
+    error,
+    "tensor model.embed_tokens.weight has 2097152 bytes (limit 1048576)"
+  );
 }
 
 #[test]
