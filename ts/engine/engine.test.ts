@@ -223,6 +223,12 @@ t.test("a model that does not load is said so, and its requests end", async (t) 
   t.match((await submit()).events, [{ type: "error", error: { code: "engine_unavailable" } }])
 })
 
+t.test("notices of other things change nothing of a loaded model", async (t) => {
+  const { engine, link } = await createTestEngine()
+  link.notice({ type: "step_failed", model: 0, message: "one step" })
+  t.equal(engine.status().state, "ready")
+})
+
 t.test("tokenize and detokenize are each other's inverse", async (t) => {
   const { engine } = await createTestEngine()
   const ids = await engine.tokenize("m", { kind: "text", text: "Hello" })

@@ -110,7 +110,7 @@ export function createModelSessions(options: ModelSessionsOptions): ModelSession
       for (const session of all) if (!unreadable.has(session.number)) session.state = "waiting"
     },
     notice(notice) {
-      if (notice.type === "statistics") return
+      if (notice.type !== "loaded" && notice.type !== "load_failed") return
       const session = all[notice.model]
       if (session === undefined) return
       if (notice.type === "loaded") {

@@ -51,7 +51,10 @@ t.test("every golden conversation gives exactly its ids, and its answer's ids th
   t.teardown(() => pool.close())
   const facts = await pool.facts(files)
   t.match(facts, { reasoning: { open: "<think>" }, toolFormat: "hermes", hasChatTemplate: true, vocabularySize: 4096 })
-  t.same(facts.eosIds.toSorted((a, b) => a - b), [4080, 4082])
+  t.same(
+    facts.eosIds.toSorted((a, b) => a - b),
+    [4080, 4082],
+  )
   const tokens = createTokenText(facts.tokens)
   for (const one of CASES) {
     const { ids, startsInReasoning } = await pool.encode(files, promptOf(one))
