@@ -32,6 +32,13 @@ t.test("nesting is counted outside strings only", (t) => {
   t.end()
 })
 
+t.test("a body of very many small values is refused before it is parsed", (t) => {
+  t.doesNotThrow(() => parse(`[${"1,".repeat(LIMITS.jsonValues - 10)}1]`))
+  t.throws(() => parse(`[${"1,".repeat(LIMITS.jsonValues)}1]`), { code: "json_too_large" })
+  t.doesNotThrow(() => parse(JSON.stringify(",".repeat(LIMITS.jsonValues * 2))))
+  t.end()
+})
+
 t.test("a collector joins chunks and refuses more than its cap", async (t) => {
   const small = createBodyCollector(8, null)
   small.push(Buffer.from("abcd"))

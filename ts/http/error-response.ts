@@ -37,6 +37,7 @@ const engineRows = {
 const httpRows = {
   invalid_json: { ...badRequest, text: "The body is not valid JSON." },
   json_too_deep: { ...badRequest, text: "The body nests deeper than the server reads." },
+  json_too_large: { ...badRequest, text: "The body holds more values than the server reads." },
   missing_required_parameter: { ...badRequest, text: "A required field is missing." },
   invalid_type: { ...badRequest, text: "A field has the wrong type." },
   invalid_value: { ...badRequest, text: "A field has a value outside its range." },
@@ -102,6 +103,11 @@ export interface ErrorObject {
     readonly param: string | null
     readonly code: string
   }
+}
+
+/** Refusals of new work: expected under load, counted at admission, and neither logged nor listed as errors. */
+export function isRefusal(code: ErrorCode): boolean {
+  return code === "overloaded" || code === "engine_unavailable" || code === "draining"
 }
 
 export function reportError(error: unknown): ErrorReport {

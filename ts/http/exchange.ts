@@ -1,7 +1,7 @@
 // One request and its answer, as a route sees them: identity, body, and the few ways to answer. Knows no route.
 
 import { parseJson } from "./body.ts"
-import { reportError } from "./error-response.ts"
+import { isRefusal, reportError } from "./error-response.ts"
 import type { AbortReason, Headers, PortRequest, PortResponse, StreamWriter } from "./server-port.ts"
 
 export interface Exchange {
@@ -63,7 +63,7 @@ export function createExchange(parts: ExchangeParts): Exchange {
     fail(error) {
       if (response.ended) return
       const report = reportError(error)
-      if (report.status >= 500) parts.onFailure(report.code, report.message, error)
+      if (report.status >= 500 && !isRefusal(report.code)) parts.onFailure(report.code, report.message, error)
       // The rest of a body that nobody will read makes the connection useless.
       const unread = report.code === "body_too_large" || report.code === "request_timeout"
       const headers = { "content-type": "application/json; charset=utf-8", ...report.headers }

@@ -65,6 +65,7 @@ for (const name of SERVERS) {
     t.equal(refused.status, 503)
     t.equal(refused.headers.get("retry-after"), "2")
     t.match(await refused.json(), { error: { code: "engine_unavailable", type: "server_error" } })
+    t.match(await (await fetch(`${url}/errors`)).json(), { errors: [] }, "a refusal is no error of the server")
     t.equal((await fetch(`${url}/health`)).status, 200)
     engine.setState("ready")
     t.equal((await post("/v1/chat/completions", CHAT)).status, 200)
