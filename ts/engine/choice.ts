@@ -22,7 +22,7 @@ export type ChoiceNews =
   /** A stop string was met: the token half is to be told. */
   | { readonly type: "stopped" }
   /** The token half is done with the slot. `prefillMs` where it says so. */
-  | { readonly type: "ended"; readonly prefillMs: number | null }
+  | { readonly type: "ended"; readonly queuedMs: number; readonly prefillMs: number | null }
   | { readonly type: "failed"; readonly code: (typeof ERROR_CODES)[number] }
 
 export interface Choice {
@@ -58,6 +58,11 @@ const scratchFloat = new Float32Array(scratch.buffer)
 function floatOf(bits: number | undefined): number {
   scratch[0] = bits ?? 0
   return scratchFloat[0] ?? 0
+}
+
+/** Of a word of microseconds. */
+function milliseconds(word: number | undefined): number {
+  return ((word ?? 0) >>> 0) / 1000
 }
 
 export function createChoice(options: ChoiceOptions): Choice {
@@ -133,7 +138,11 @@ export function createChoice(options: ChoiceOptions): Choice {
             words[next] === RecordKind.statistics &&
             words[next + 1] === words[at + 1] &&
             words[next + 2] === words[at + 2]
-          return { type: "ended", prefillMs: isStatistics ? ((words[next + 4] ?? 0) >>> 0) / 1000 : null }
+          return {
+            type: "ended",
+            queuedMs: milliseconds(words[at + 6]),
+            prefillMs: isStatistics ? milliseconds(words[next + 4]) : null,
+          }
         }
         case RecordKind.error:
           return { type: "failed", code: ERROR_CODES[a] ?? "internal" }

@@ -93,7 +93,7 @@ export function createDispatcher({ link, slots: size, onFailed }: DispatcherOpti
         if (choice.key !== null && !run.over) cancels.push(choice.key)
         break
       case "ended":
-        if (news.prefillMs !== null) run.prefilled(news.prefillMs)
+        run.measured(news.queuedMs, news.prefillMs)
         free(choice)
         break
       case "failed":

@@ -91,14 +91,14 @@ export const record = {
     0,
     0,
   ],
-  finish: ({ slot, generation }: Key, code: keyof typeof FinishCode) => [
+  finish: ({ slot, generation }: Key, code: keyof typeof FinishCode, queuedUs = 0) => [
     RecordKind.finish,
     slot,
     generation,
     0,
     FinishCode[code],
     0,
-    0,
+    queuedUs,
     0,
   ],
   statistics: ({ slot, generation }: Key, prefillUs: number) => [

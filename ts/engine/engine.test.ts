@@ -13,7 +13,7 @@ t.test("an answer streams: queued, started, text a batch, finished, done", async
   clock.advance(5)
   t.equal(engine.status().running, 1)
   link.records(record.text(command, "Hel"))
-  link.records(record.text(command, "lo"), record.token(command, 0), record.finish(command, "stop"))
+  link.records(record.text(command, "lo"), record.token(command, 0), record.finish(command, "stop", 9000))
   t.same(got.batches, [
     [{ type: "queued", promptTokens: 3 }],
     [{ type: "started", cachedTokens: 2 }],
@@ -24,7 +24,7 @@ t.test("an answer streams: queued, started, text a batch, finished, done", async
       {
         type: "done",
         usage: { promptTokens: 3, cachedTokens: 2, completionTokens: 6, reasoningTokens: 0 },
-        times: { queuedMs: 10, prefillMs: 5, firstTokenMs: 15, totalMs: 15 },
+        times: { queuedMs: 9, prefillMs: 5, firstTokenMs: 15, totalMs: 15 },
       },
     ],
   ])
@@ -236,11 +236,12 @@ t.test("tokenize and detokenize are each other's inverse", async (t) => {
 })
 
 t.test("close ends what runs, twice is once", async (t) => {
-  const { engine, submit } = await createTestEngine()
+  const { engine, submit, link } = await createTestEngine()
   const got = await submit()
   await engine.close()
   await engine.close()
   t.match(got.events.at(-1), { type: "error", error: { code: "engine_unavailable" } })
   t.equal(engine.status().state, "stopped")
+  t.match(link.commands.at(-1), { kind: "cancel" })
   t.match((await submit()).events, [{ type: "error", error: { code: "engine_unavailable" } }])
 })

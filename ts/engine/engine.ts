@@ -27,10 +27,10 @@ export interface EngineLimits {
   readonly slots: number
 }
 
+/** Link and pool are closed by who made them. */
 export interface EngineOptions {
   readonly link: EngineLink
   readonly models: readonly EngineModel[]
-  /** Closed by who made it. */
   readonly textPool: TextPool
   readonly limits?: Partial<EngineLimits>
   readonly clock?: EngineClock
@@ -277,12 +277,10 @@ export function createEngine(options: EngineOptions): Engine {
     onStatus: (listener) => void listeners.push(listener),
     async close() {
       if (closed) return
+      for (const run of runs) fail(run, new EngineError("engine_unavailable", "The engine is stopped."))
       closed = true
       stopRecovery()
-      for (const run of runs) run.fail(new EngineError("engine_unavailable", "The engine is stopped."))
-      runs.clear()
       changed()
-      await link.close()
     },
   }
 }

@@ -19,7 +19,8 @@ export interface GenerationRun {
   encoded(choices: readonly Choice[], promptTokens: number): void
   begun(cachedTokens: number): void
   tokenReceived(): void
-  prefilled(prefillMs: number): void
+  /** The token half's own times of a choice; they count from when it got it. null: not told. */
+  measured(queuedMs: number, prefillMs: number | null): void
   /** Delivers what the choices have made; with the last of them finished, "done". */
   flush(): void
   /** Delivers the error as the last event. */
@@ -40,13 +41,17 @@ export function createGenerationRun(
   let cachedTokens = 0
   let startedAt: number | null = null
   let firstTokenAt: number | null = null
+  let encodedAt: number | null = null
+  let queuedMs: number | null = null
   let prefillMs: number | null = null
   let own: GenerationEvent[] = []
 
+  /** The start record may come together with the first token: the token half's own measure is the better one. */
   function done(): GenerationEvent {
     const now = clock.now()
     const started = startedAt ?? now
     const first = firstTokenAt ?? now
+    const waited = queuedMs === null ? started - submittedAt : (encodedAt ?? submittedAt) - submittedAt + queuedMs
     return {
       type: "done",
       usage: {
@@ -56,7 +61,7 @@ export function createGenerationRun(
         reasoningTokens: choices.reduce((sum, choice) => sum + choice.answer.reasoningTokens, 0),
       },
       times: {
-        queuedMs: started - submittedAt,
+        queuedMs: Math.min(waited, first - submittedAt),
         prefillMs: prefillMs ?? first - started,
         firstTokenMs: first - submittedAt,
         totalMs: now - submittedAt,
@@ -93,6 +98,7 @@ export function createGenerationRun(
       return startedAt !== null
     },
     encoded(made, tokens) {
+      encodedAt = clock.now()
       choices = made
       promptTokens = tokens
       own.push({ type: "queued", promptTokens })
@@ -106,8 +112,9 @@ export function createGenerationRun(
     tokenReceived() {
       firstTokenAt ??= clock.now()
     },
-    prefilled(ms) {
-      prefillMs ??= ms
+    measured(queued, prefill) {
+      queuedMs ??= queued
+      prefillMs ??= prefill
     },
     flush() {
       if (over) return
