@@ -29,8 +29,8 @@ export function describeLinear(plan: WeightPlan, { parts, inputs, shard, bias = 
 
 /** x . weight^T + bias + residual. */
 export function linear(buffer: CommandBuffer, layer: Linear, x: Register, residual: Register = NONE): Register {
-  const [first, ...others] = layer.pieces
-  if (first !== undefined && others.length === 0 && !layer.partial) {
+  const first = layer.pieces[0]
+  if (first !== undefined && layer.pieces.length === 1 && !layer.partial) {
     return buffer.linear(x, first.weight, first.bias, residual)
   }
   const outputs = layer.pieces.map(({ weight, bias }) => buffer.linear(x, weight, bias))
