@@ -5,7 +5,7 @@ import type { ModelFiles } from "./checkpoint/index.ts"
 import { createEngine, type EngineOptions } from "./engine.ts"
 import type { EngineClock } from "./engine-clock.ts"
 import type { Engine, GenerationEvent, GenerationRequest } from "./generation.ts"
-import type { Command, EngineLink, LinkNotice, LinkState, SubmitCommand } from "./link.ts"
+import type { Command, EngineLink, LinkNotice, LinkState, ModelFacts, SubmitCommand } from "./link.ts"
 import { FinishCode, RecordKind } from "./rings/record.ts"
 import type { TextPool } from "./text/index.ts"
 
@@ -234,7 +234,15 @@ export async function createTestEngine(
     textPool: createCharacterPool(),
     ...rest,
   })
-  const facts = { backend: "b", threads: 1, weightBytes: 1, kvBytesTotal: 1000, kvPositions: 500, loadMs: 1 }
+  const facts: ModelFacts = {
+    backend: "b",
+    threads: 1,
+    weightBytes: 1,
+    kvBytesTotal: 1000,
+    kvPositions: 500,
+    contextLength: CONTEXT_LENGTH,
+    loadMs: 1,
+  }
   const loaded = (): void => link.notice({ type: "loaded", model: 0, facts })
   await settled()
   if (cold !== true) {

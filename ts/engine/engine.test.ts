@@ -165,7 +165,11 @@ t.test("what cannot be served is refused in words", async (t) => {
   link.become("up")
   t.match(engine.status(), { state: "loading" })
   loaded()
-  t.match(engine.status(), { state: "ready", detail: "", models: [{ id: "m", capabilities: ["completion", "chat"] }] })
+  t.match(engine.status(), {
+    state: "ready",
+    detail: "",
+    models: [{ id: "m", capabilities: ["completion", "chat"], contextLength: CONTEXT_LENGTH, defaults: {} }],
+  })
   t.match(await errorOf({ model: "other" }), { code: "model_not_found", message: /"other".*Loaded: m/, param: "model" })
   const text = "x".repeat(CONTEXT_LENGTH)
   t.match(await errorOf({ prompt: { kind: "text", text } }), {

@@ -1,5 +1,6 @@
 // What a caller asks of the engine and what it hears back: the types of the door. Knows no wire format.
 
+import type { GenerationDefaults } from "./checkpoint/index.ts"
 import type { EngineError } from "./errors.ts"
 
 export type ChatRole = "system" | "user" | "assistant" | "tool"
@@ -149,6 +150,8 @@ export interface ModelInfo {
   /** Unix seconds of loading. */
   readonly loadedAt: number
   readonly capabilities: readonly string[]
+  /** Sampling that the model's authors recommend, for requests that do not say; absent: nothing. */
+  readonly defaults?: GenerationDefaults
 }
 
 export interface EngineStatus {

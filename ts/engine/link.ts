@@ -60,6 +60,8 @@ export interface ModelFacts {
   readonly kvBytesTotal: number
   /** Positions that the KV memory can hold at once. */
   readonly kvPositions: number
+  /** Positions of one sequence, prompt and completion, as the token half was told to allow. */
+  readonly contextLength: number
   readonly loadMs: number
 }
 

@@ -95,6 +95,7 @@ export function createModelInstance(
       weightBytes: loaded.weightBytes,
       kvBytesTotal: use.bytesTotal,
       kvPositions: use.blocksTotal * use.blockPositions,
+      contextLength,
       loadMs: (nowUs() - begunUs) / 1000,
     }
     const instance: ModelInstance = {

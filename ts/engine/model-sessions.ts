@@ -116,9 +116,9 @@ export function createModelSessions(options: ModelSessionsOptions): ModelSession
       if (notice.type === "loaded") {
         session.state = unreadable.has(session.number) ? "failed" : "loaded"
         session.facts = notice.facts
-        const positions = notice.facts.kvPositions
-        session.contextLength =
-          positions > 0 ? Math.min(session.files.contextLength, positions) : session.files.contextLength
+        const { kvPositions, contextLength } = notice.facts
+        const allowed = [kvPositions, contextLength].filter((positions) => positions > 0)
+        session.contextLength = Math.min(session.files.contextLength, ...allowed)
         if (!loadedAt.has(session.number)) loadedAt.set(session.number, Math.floor(Date.now() / 1000))
       } else {
         session.state = "failed"
@@ -143,6 +143,7 @@ export function createModelSessions(options: ModelSessionsOptions): ModelSession
         quantization: files.quantization,
         sizeBytes: files.sizeBytes,
         loadedAt: loadedAt.get(number) ?? 0,
+        defaults: files.defaults,
         capabilities: [
           "completion",
           ...(text?.facts.hasChatTemplate ? ["chat"] : []),
