@@ -80,7 +80,10 @@ export async function runRank(): Promise<void> {
       task: (name) => Promise.reject(new Error(`this rank knows no task ${name}`)),
       shutdown: (graceMs) => end(EXIT.done, graceMs),
       abort: () => end(EXIT.aborted, 0),
-      lost: () => end(EXIT.orphaned, ORPHAN_GRACE_MS),
+      lost(reason) {
+        if (!ending) process.stderr.write(`lost the front: ${reason.message}\n`)
+        end(EXIT.orphaned, ORPHAN_GRACE_MS)
+      },
     })
     port.attach(peer)
   } catch (error) {

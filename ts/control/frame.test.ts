@@ -106,3 +106,16 @@ t.test("a frame that raises the bound is followed by a larger one in the same ch
   })
   t.equal(received.length, 2)
 })
+
+t.test("a payload is a plain Uint8Array: the slice of a Buffer would share its memory", async (t) => {
+  const stream = payloadFrame(9, Uint8Array.of(1, 2, 3))
+  for (const split of [stream.length, 6]) {
+    const received: Frame[] = []
+    const decoder = createFrameDecoder(1_000)
+    decoder.push(stream.subarray(0, split), (frame) => received.push(frame))
+    decoder.push(stream.subarray(split), (frame) => received.push(frame))
+    const bytes = received[0]?.type === "payload" ? received[0].bytes : Buffer.alloc(0)
+    t.notOk(Buffer.isBuffer(bytes))
+    t.equal(bytes.slice().buffer.byteLength, 3)
+  }
+})

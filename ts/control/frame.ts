@@ -14,7 +14,7 @@ import { MAX_MESSAGE_BYTES } from "./limits.ts"
 
 export type Frame =
   | { readonly type: "message"; readonly text: string }
-  /** `bytes` may be a view of a larger buffer; it stays valid. */
+  /** `bytes` may be a view of a larger buffer, at any offset; it stays valid. Never a Buffer, whose slice is no copy. */
   | { readonly type: "payload"; readonly kind: number; readonly bytes: Uint8Array }
 
 const LENGTH_BYTES = 4
@@ -137,5 +137,6 @@ function messageOf(rest: Buffer): Frame {
 }
 
 function payloadOf(rest: Buffer): Frame {
-  return { type: "payload", kind: rest.readUInt16BE(0), bytes: rest.subarray(2) }
+  const bytes = new Uint8Array(rest.buffer, rest.byteOffset + 2, rest.length - 2)
+  return { type: "payload", kind: rest.readUInt16BE(0), bytes }
 }

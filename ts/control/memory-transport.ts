@@ -1,7 +1,7 @@
 // Frames inside one process: the same codec and the same rules as over TCP, without sockets. Bytes are delivered in
 // later turns of the event loop, in pieces of a chosen size.
 
-import { ControlError } from "./errors.ts"
+import { ControlError, messageOf } from "./errors.ts"
 import { createFrameDecoder, encodeMessageFrame, encodePayloadHeader } from "./frame.ts"
 import { MAX_FRAME_BYTES_BEFORE_AUTH, SEND_BUFFER_BYTES, SEND_OVERFLOW_BYTES } from "./limits.ts"
 import type { Connection, ConnectionHandler, Transport } from "./transport.ts"
@@ -95,7 +95,11 @@ function createEnd(remote: string, chunkBytes: number): End {
           if (open) handler?.frame(frame)
         })
       } catch (error) {
-        close(error instanceof ControlError ? error : new ControlError("frame_invalid", undefined, error))
+        close(
+          error instanceof ControlError
+            ? error
+            : new ControlError("frame_invalid", `a frame could not be handled: ${messageOf(error)}`, error),
+        )
       }
     }
     if (otherEnded && open) {

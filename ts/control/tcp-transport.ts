@@ -1,7 +1,7 @@
 // Frames over TCP. Binds exactly the address it is given. Traffic is authenticated above this file and not encrypted.
 
 import { createServer, connect, type Server, type Socket } from "node:net"
-import { ControlError } from "./errors.ts"
+import { ControlError, messageOf } from "./errors.ts"
 import { createFrameDecoder, encodeMessageFrame, encodePayloadHeader } from "./frame.ts"
 import { CLOSE_FLUSH_MS, MAX_FRAME_BYTES_BEFORE_AUTH, SEND_BUFFER_BYTES, SEND_OVERFLOW_BYTES } from "./limits.ts"
 import type { Address, Connection, ConnectionHandler, Transport } from "./transport.ts"
@@ -74,7 +74,9 @@ function connectionOf(socket: Socket): Connection {
       })
     } catch (error) {
       const refused =
-        error instanceof ControlError ? error : new ControlError("frame_invalid", "a frame could not be handled", error)
+        error instanceof ControlError
+          ? error
+          : new ControlError("frame_invalid", `a frame could not be handled: ${messageOf(error)}`, error)
       close(refused)
     }
   }
