@@ -5,6 +5,8 @@ import type { TokenHalfOptions } from "./token-half-options.ts"
 
 const { eosIds, cases } = goldenCases("tiny-qwen3")
 const skip = missingNative()
+/** Generous: without own kernels the whole set takes a minute. */
+const timeout = 110_000
 
 async function withRank(options: Partial<TokenHalfOptions>, use: (rank: TestRank) => Promise<void>): Promise<void> {
   const rank = await startRank(fixture("tiny-qwen3"), options)
@@ -26,23 +28,23 @@ async function compare(t: Test, rank: TestRank, some: typeof cases, client?: num
   }
 }
 
-t.test("each prompt alone gives the reference's tokens", { skip }, async (t) => {
+t.test("each prompt alone gives the reference's tokens", { skip, timeout }, async (t) => {
   await withRank({}, async (rank) => {
     for (const one of cases) await compare(t, rank, [one])
   })
 })
 
-t.test("all prompts together give the same tokens, in any chunks", { skip }, async (t) => {
+t.test("all prompts together give the same tokens, in any chunks", { skip, timeout }, async (t) => {
   for (const prefillChunk of [7, 64, 512]) {
     await withRank({ prefillChunk, interleavedChunk: prefillChunk }, (rank) => compare(t, rank, cases))
   }
 })
 
-t.test("with memory for a few only, preempted requests give the same tokens", { skip }, async (t) => {
+t.test("with memory for a few only, preempted requests give the same tokens", { skip, timeout }, async (t) => {
   await withRank({ kvBytes: 12 * 2 ** 20, maxRunning: 16 }, (rank) => compare(t, rank, cases.slice(0, 24)))
 })
 
-t.test("with the prefix cached, the same prompts give the same tokens", { skip }, async (t) => {
+t.test("with the prefix cached, the same prompts give the same tokens", { skip, timeout }, async (t) => {
   await withRank({}, async (rank) => {
     await compare(t, rank, cases.slice(0, 8), 1)
     await compare(t, rank, cases.slice(0, 8), 1)
@@ -53,7 +55,7 @@ t.test("with the prefix cached, the same prompts give the same tokens", { skip }
   })
 })
 
-t.test("seeded sampling gives the same tokens alone and in company", { skip }, async (t) => {
+t.test("seeded sampling gives the same tokens alone and in company", { skip, timeout }, async (t) => {
   await withRank({}, async (rank) => {
     const sampling = { temperature: 1, topP: 0.95, topK: 0, minP: 0, seed: 42n, ignoreEos: true }
     const [one] = cases
@@ -73,7 +75,7 @@ t.test("seeded sampling gives the same tokens alone and in company", { skip }, a
 
 t.test(
   "log-probabilities are those of the tokens, and the best alternative is the greedy token",
-  { skip },
+  { skip, timeout },
   async (t) => {
     await withRank({}, async (rank) => {
       const [one] = cases
@@ -92,7 +94,7 @@ t.test(
 
 t.test(
   "a cancelled request ends while others go on, and a bad model path is refused with a reason",
-  { skip },
+  { skip, timeout },
   async (t) => {
     await withRank({}, async (rank) => {
       const [one, two] = cases

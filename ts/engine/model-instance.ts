@@ -24,7 +24,8 @@ export interface ModelInstance {
   readonly loop: StepLoop
   readonly facts: ModelFacts
   kvUse(): { readonly bytesUsed: number; readonly bytesTotal: number }
-  close(): void
+  /** Whether open requests get an error record: see Scheduler.close. */
+  close(tellRequests: boolean): void
 }
 
 export interface ModelInstanceOptions extends ModelOptions {
@@ -103,8 +104,8 @@ export function createModelInstance(
       loop,
       facts,
       kvUse: () => kv.use(),
-      close() {
-        scheduler.close()
+      close(tellRequests) {
+        scheduler.close(tellRequests)
         free(engine, loaded.plan, store)
       },
     }

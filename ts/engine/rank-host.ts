@@ -15,7 +15,7 @@ export interface RankHost {
   readonly options: TokenHalfOptions
   /** Resolves when the worker has ended: null after close(), else why. */
   readonly ended: Promise<EngineError | null>
-  /** Ends every request, frees MLX and stops the worker. */
+  /** Frees MLX and stops the worker. Open requests hear no more than that the link is lost. */
   close(): Promise<void>
 }
 

@@ -54,7 +54,7 @@ export function createTokenHalf(options: TokenHalfOptions, dependencies: TokenHa
   async function load({ model, path, options: json }: LoadCommand): Promise<void> {
     try {
       if (model >= MAX_MODELS) throw new Error(`Model instances are numbered below ${MAX_MODELS}.`)
-      models.get(model)?.close()
+      models.get(model)?.close(true)
       models.delete(model)
       const own = modelOptions(json, options)
       const { config } = await openModelFiles(path)
@@ -100,7 +100,7 @@ export function createTokenHalf(options: TokenHalfOptions, dependencies: TokenHa
         case "load":
           return load(command)
         case "unload":
-          models.get(command.model)?.close()
+          models.get(command.model)?.close(true)
           models.delete(command.model)
           break
         case "shutdown":
@@ -145,7 +145,7 @@ export function createTokenHalf(options: TokenHalfOptions, dependencies: TokenHa
     },
     close() {
       isOpen = false
-      for (const instance of models.values()) instance.close()
+      for (const instance of models.values()) instance.close(false)
       models.clear()
       engine.close()
     },

@@ -7,7 +7,8 @@
 //   word 3  model instance  word 7  microseconds, low 32 bits, of the rank's monotonic clock
 //
 // A slot is one choice of one request; its generation number tells a new user of the slot from an old one.
-// Floats travel as bit patterns. A FINISH or ERROR record is the last of its slot and generation.
+// Floats travel as bit patterns. A FINISH or ERROR record ends its slot and generation; only the
+// STATISTICS of a finish follow it, at once.
 
 export const RECORD_WORDS = 8
 
@@ -28,4 +29,4 @@ export const RecordKind = {
 
 export const FinishCode = { stop: 1, length: 2, cancelled: 3 } as const
 
-export const ERROR_CODES = ["internal", "out_of_memory", "invalid_request", "model_not_found"] as const
+export const ERROR_CODES = ["internal", "out_of_memory", "invalid_request", "model_not_found", "overloaded"] as const

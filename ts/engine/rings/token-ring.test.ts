@@ -53,6 +53,22 @@ t.test("a full ring keeps the records in the backlog and loses none", async (t) 
   )
 })
 
+t.test("the records of a flush appear together, also across the end of the ring", async (t) => {
+  const memory = allocateTokenRing(8)
+  const writer = createTokenRingWriter(memory)
+  const reader = createTokenRingReader(memory)
+  const pieces: number[] = []
+  const hear = (words: Int32Array) => void pieces.push(words.length / RECORD_WORDS)
+  for (let i = 0; i < 5; i++) writer.write(record(i))
+  t.equal(writer.flush(), true)
+  for (let i = 0; i < 6; i++) writer.write(record(i))
+  t.equal(writer.flush(), false)
+  reader.drain(hear)
+  t.equal(writer.flush(), true)
+  reader.drain(hear)
+  t.same(pieces, [5, 6])
+})
+
 t.test("a flood from another thread arrives whole, through a ring much smaller than it", async (t) => {
   const COUNT = 200_000
   const memory = allocateTokenRing(256)

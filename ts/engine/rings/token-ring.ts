@@ -6,7 +6,8 @@
 //   [r][r][r][r][r][r][r][r][ ][ ][ ][ ]   record i lies at slot i mod capacity
 //
 // A full ring is backpressure, never loss: the writer keeps what does not fit in its backlog, in order, and its owner
-// runs no step while there is one. The backlog is therefore bounded by the records of one step.
+// runs no step while there is one. The backlog is therefore bounded by the records of one step. The records of a flush
+// appear together, so a token is seen with its alternatives (unless a step alone is larger than the ring).
 
 import { RECORD_WORDS } from "./record.ts"
 import {
@@ -70,7 +71,8 @@ export function createTokenRingWriter(memory: SharedArrayBuffer): TokenRingWrite
     flush() {
       const head = Atomics.load(control, HEAD)
       const room = capacity - ((head - Atomics.load(control, TAIL)) | 0)
-      const count = Math.min(room, (end - start) / RECORD_WORDS)
+      const kept = (end - start) / RECORD_WORDS
+      const count = kept <= room ? kept : kept > capacity ? room : 0
       if (count > 0) {
         const first = head & (capacity - 1)
         const straight = Math.min(count, capacity - first) * RECORD_WORDS
@@ -84,13 +86,14 @@ export function createTokenRingWriter(memory: SharedArrayBuffer): TokenRingWrite
       return start === end
     },
     waitForRoom(timeoutMs) {
-      sleepSync(control, WRITER_WAITS, () => filled(control) < capacity, timeoutMs)
+      const wanted = Math.min(capacity, (end - start) / RECORD_WORDS)
+      sleepSync(control, WRITER_WAITS, () => capacity - filled(control) >= wanted, timeoutMs)
     },
   }
 }
 
 export interface TokenRingReader {
-  /** Gives the records that are there, in at most two pieces, valid during the call. Returns their number. */
+  /** Gives the records that are there in one array, valid during the call. Returns their number. */
   drain(listener: (words: Int32Array) => void): number
   /** Drains whenever records come, until `stop` is called, and once more after that. */
   run(listener: (words: Int32Array) => void): Promise<void>
@@ -107,8 +110,14 @@ export function createTokenRingReader(memory: SharedArrayBuffer): TokenRingReade
     if (count === 0) return 0
     const first = tail & (capacity - 1)
     const straight = Math.min(count, capacity - first)
-    listener(data.subarray(first * RECORD_WORDS, (first + straight) * RECORD_WORDS))
-    if (count > straight) listener(data.subarray(0, (count - straight) * RECORD_WORDS))
+    const head = data.subarray(first * RECORD_WORDS, (first + straight) * RECORD_WORDS)
+    if (count === straight) listener(head)
+    else {
+      const joined = new Int32Array(count * RECORD_WORDS)
+      joined.set(head)
+      joined.set(data.subarray(0, (count - straight) * RECORD_WORDS), head.length)
+      listener(joined)
+    }
     Atomics.store(control, TAIL, (tail + count) | 0)
     wake(control, WRITER_WAITS)
     return count

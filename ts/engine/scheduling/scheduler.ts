@@ -55,9 +55,12 @@ export interface Scheduler {
   retract(plan: StepPlan): void
   /** The step failed: its requests get an error. */
   fail(plan: StepPlan): void
-  /** Ends every request with an error and gives all KV back. */
-  close(): void
+  /** Gives all KV back. Requests get an error when the model goes; when the whole rank does, their link is lost. */
+  close(tellRequests: boolean): void
 }
+
+/** Waiting sequences at most: the front bounds its queue far below; this bounds the rank whatever the front does. */
+const MAX_WAITING = 4096
 
 /** Prompts are admitted ahead of the token budget only up to so many at a time. */
 const MIN_PREFILLING = 4
@@ -306,6 +309,7 @@ export function createScheduler(
       const { slot, generation, promptIds, resumed } = command
       try {
         const invalid = (message: string): EngineError => new EngineError("invalid_request", message)
+        if (waiting.size >= MAX_WAITING) throw new EngineError("overloaded")
         if (bySlot.has(slot)) throw invalid(`slot ${slot} is taken`)
         if (promptIds.length === 0 || resumed > promptIds.length) throw invalid("the prompt is empty")
         if (promptIds.some((id) => id < 0 || id >= options.vocabularySize)) throw invalid("no such token")
@@ -321,8 +325,8 @@ export function createScheduler(
         byNumber.set(sequence.number, sequence)
         waiting.push(sequence)
       } catch (error) {
-        const code = error instanceof EngineError && error.code === "invalid_request" ? error.code : "internal"
-        records.error({ slot, generation }, code)
+        const code = error instanceof EngineError ? error.code : "internal"
+        records.error({ slot, generation }, code === "invalid_request" || code === "overloaded" ? code : "internal")
       }
     },
     cancel(slot, generation) {
@@ -378,8 +382,11 @@ export function createScheduler(
         if (sequence !== undefined) failSequence(sequence, "internal")
       }
     },
-    close() {
-      for (const sequence of byNumber.values()) failSequence(sequence, "model_not_found")
+    close(tellRequests) {
+      for (const sequence of byNumber.values()) {
+        if (tellRequests) failSequence(sequence, "model_not_found")
+        else leave(sequence, false)
+      }
       cache.clear()
     },
   }
