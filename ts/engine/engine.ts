@@ -40,7 +40,7 @@ export interface EngineOptions {
   readonly recoveryMs?: number
 }
 
-export const DEFAULT_LIMITS: EngineLimits = { requests: 256, choices: 16, slots: 1024 }
+const DEFAULT_LIMITS: EngineLimits = { requests: 256, choices: 16, slots: 1024 }
 const DEFAULT_RECOVERY_MS = 60_000
 
 export function createEngine(options: EngineOptions): Engine {

@@ -8,7 +8,7 @@ import { RECORD_WORDS, RecordKind } from "./rings/record.ts"
 
 const RECORD_BYTES = RECORD_WORDS * 4
 /** What may wait in the rank process for a front that does not read. Beyond it, all that runs is cancelled. */
-export const OUTBOX_BYTES = 64 << 20
+const OUTBOX_BYTES = 64 << 20
 
 /** The front's end. Make it before the port can come up: the port does not repeat its state. */
 export function createFrameLink(port: BytePort): EngineLink {

@@ -1,7 +1,7 @@
 // The door of ts/engine.
 
 export { type GenerationDefaults, type ModelConfig, type ModelFiles, openModelFiles } from "./checkpoint/index.ts"
-export { createEngine, DEFAULT_LIMITS, type EngineLimits, type EngineOptions } from "./engine.ts"
+export { createEngine, type EngineLimits, type EngineOptions } from "./engine.ts"
 export type { EngineClock } from "./engine-clock.ts"
 export { ENGINE_ERRORS, EngineError, type EngineErrorCode } from "./errors.ts"
 export { createFrameLink, type LinkService, serveLink } from "./frame-link.ts"

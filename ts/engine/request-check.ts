@@ -4,7 +4,7 @@ import { EngineError } from "./errors.ts"
 import type { GenerationRequest, SamplingParameters } from "./generation.ts"
 
 /** Alternatives a token that can be asked for. */
-export const MOST_LOGPROBS = 20
+const MOST_LOGPROBS = 20
 
 /** Throws invalid_request with the field. The door may be used without a schema in front of it. */
 export function checkRequest(request: GenerationRequest, mostChoices: number): void {

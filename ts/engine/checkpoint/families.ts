@@ -10,7 +10,7 @@ const SAME_ARCHITECTURE: Readonly<Record<string, string>> = {
 }
 
 /** Files of ts/engine/models. */
-export const FAMILIES = ["llama", "qwen2", "qwen3", "qwen3_moe"] as const
+const FAMILIES = ["llama", "qwen2", "qwen3", "qwen3_moe"] as const
 
 export type Family = (typeof FAMILIES)[number]
 

@@ -1,6 +1,5 @@
 // The door of ts/engine/checkpoint: what lies in a model's files.
 
-export { FAMILIES, type Family } from "./families.ts"
 export type { ModelConfig, MoeConfig, QuantizationConfig } from "./model-config.ts"
 export { type ModelFiles, openModelFiles } from "./model-files.ts"
 export type { GenerationDefaults, SpecialTokens } from "./tokenizer-facts.ts"

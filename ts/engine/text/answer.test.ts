@@ -117,6 +117,12 @@ t.test("stop strings do not apply to thoughts and arguments", async (t) => {
   t.match(events.at(-1), { type: "finished", reason: "tool_calls" })
 })
 
+t.test("a token that the stop string cuts keeps only the bytes before it", async (t) => {
+  const { events } = run(["a", [...Buffer.from("xEND"), 0xf0, 0x9f]], { stop: ["END"] }, 1)
+  t.equal(textOf(events), "ax")
+  t.equal(bytesOf(events), "ax")
+})
+
 t.test("a cut character is left out, with its log-probability", async (t) => {
   const { events } = run(["ok", [0xf0, 0x9f]], {}, 1)
   t.equal(textOf(events), "ok")

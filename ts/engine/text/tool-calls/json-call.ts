@@ -12,7 +12,7 @@ const LONGEST_HEADER = 1024
 /** What may stand after the last call of a body. */
 const EMPTY_REST = /^[\s,;\]]*$/
 
-export interface ParsedCall {
+interface ParsedCall {
   readonly name: string
   /** JSON text. */
   readonly arguments: string
@@ -20,7 +20,7 @@ export interface ParsedCall {
 }
 
 /** null: this is no call. */
-export function callFromJson(value: unknown): ParsedCall | null {
+function callFromJson(value: unknown): ParsedCall | null {
   if (typeof value !== "object" || value === null || !("name" in value) || typeof value.name !== "string") return null
   const given = "arguments" in value ? value.arguments : "parameters" in value ? value.parameters : {}
   if (typeof given === "string") return isObjectText(given) ? { name: value.name, arguments: given } : null
@@ -42,7 +42,7 @@ export function knownNames(tools: readonly ToolDefinition[]): ReadonlySet<string
   return new Set(tools.map((tool) => tool.name))
 }
 
-export function wholeCall(call: ParsedCall): readonly CallPart[] {
+function wholeCall(call: ParsedCall): readonly CallPart[] {
   return [
     { type: "start", name: call.name, ...(call.id !== undefined && { id: call.id }) },
     { type: "arguments", text: call.arguments },
