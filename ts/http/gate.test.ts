@@ -2,6 +2,7 @@ import { writeFileSync } from "node:fs"
 import { join } from "node:path"
 import t from "tap"
 import { createApiKeys, readKeyFile } from "./api-keys.ts"
+import { HttpError } from "./error-response.ts"
 import { createGate, isLoopback, refuseOpenBind } from "./gate.ts"
 import type { PortRequest } from "./server-port.ts"
 
@@ -67,6 +68,15 @@ t.test("a key is accepted as Bearer, x-api-key or Basic password, and gives the 
   t.match(names[0], /^key:[\da-f]{8}$/)
   for (const headers of [{}, { authorization: "Bearer " }, { authorization: "Bearer firs" }, { "x-api-key": "" }])
     t.throws(() => closed.admit(request({ host, ...headers }), "key"), { code: "invalid_api_key" })
+  const challenge = (accept: string) => {
+    try {
+      return closed.admit(request({ host, accept }), "key")
+    } catch (error) {
+      return error instanceof HttpError ? error.headers["www-authenticate"] : null
+    }
+  }
+  t.match(challenge("text/html,*/*"), /^Basic /, "a browser asks for it")
+  t.match(challenge("*/*"), /^Bearer /)
   t.equal(closed.admit(request({ host }), "open"), "ip:10.0.0.9")
   t.end()
 })

@@ -48,10 +48,7 @@ export function createGate(settings: GateSettings): Gate {
       if (name !== null) return name
       if (access === "open") return `ip:${request.clientAddress}`
       throw new HttpError("invalid_api_key", shown === null ? "An API key is required." : "The API key is wrong.", {
-        // Basic lets a browser ask for the key once and send it with the page, its events and its chat.
-        headers: {
-          "www-authenticate": 'Bearer realm="mlx-cluster", Basic realm="mlx-cluster (any name, key as password)"',
-        },
+        headers: { "www-authenticate": challenge(request) },
       })
     },
     corsHeaders(request) {
@@ -80,6 +77,15 @@ export function refuseOpenBind(host: string, keys: ApiKeys, insecure: boolean): 
 export function isLoopback(host: string): boolean {
   const name = host.toLowerCase().replace(/^\[|\]$/g, "")
   return name === "localhost" || name === "::1" || /^127(\.\d{1,3}){3}$/.test(name)
+}
+
+/**
+ * Basic lets a browser ask for the key once and send it with the page, its events and its chat. One scheme at a time:
+ * Chromium reads only the first of a list.
+ */
+function challenge(request: PortRequest): string {
+  const browser = request.headers.get("accept")?.includes("text/html") ?? false
+  return browser ? 'Basic realm="mlx-cluster: any name, the API key as password"' : 'Bearer realm="mlx-cluster"'
 }
 
 function shownKey(request: PortRequest): string | null {

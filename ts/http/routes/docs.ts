@@ -37,12 +37,13 @@ function docsPage(routes: readonly Route[], version: string): string {
   return [
     '<!doctype html><html lang="en" data-theme="auto"><head><meta charset="utf-8" />',
     '<meta name="viewport" content="width=device-width, initial-scale=1" /><title>API of mlx-jaccl-cluster</title>',
-    '<link rel="stylesheet" href="/static/dashboard.css" /></head><body><main><section class="card">',
+    '<link rel="icon" href="/static/icon.svg" type="image/svg+xml" />',
+    '<link rel="stylesheet" href="/static/dashboard.css" /></head><body><main><section class="card"><div class="card-body">',
     `<h1>API of mlx-jaccl-cluster ${escapeHtml(version)}</h1>`,
     '<p>Machine-readable: <a href="/openapi.json">openapi.json</a>. <a href="/">Dashboard</a>.</p>',
     `<h2>Routes</h2><table><tbody>${rows.join("")}</tbody></table>`,
     `<h2>Errors</h2><table><tbody>${errors.join("")}</tbody></table>`,
-    "</section></main></body></html>",
+    "</div></section></main></body></html>",
   ].join("\n")
 }
 
