@@ -41,7 +41,7 @@ function compactLink(name: string, detail: string, link: LinkView): Html {
     <article class="link compact">
       <header><h3>${name} <span class="muted">${detail}</span></h3>${badge(health, WORDS[health])}</header>
       ${share !== null && bar(health, share, `${percent(share)} of the link's ceiling`)}
-      <p class="caption">${decimal(link.bandwidth_gbps, 2)} GB/s · ${decimal(link.latency_us, 1)} µs · probed ${ago(link.last_probe_s)}</p>
+      <p class="caption">${decimal(link.bandwidth_gbps, 2)} GB/s · ${decimal(link.latency_us, 1)} µs · ${link.last_probe_s === null ? "not probed yet" : `probed ${ago(link.last_probe_s)}`}</p>
     </article>
   `
 }

@@ -19,7 +19,7 @@ export const nodes: Panel = {
               <span class="node-rank" aria-hidden="true">${rank}</span>
               <div class="node-body">
                 <p class="node-name">${node.hostname}</p>
-                <p class="caption">Rank ${rank}, ${rank === "0" ? "coordinator" : "peer"} · heard ${ago(node.last_heartbeat_s)}</p>
+                <p class="caption">Rank ${rank}, ${rank === "0" ? "coordinator" : "peer"} · ${node.last_heartbeat_s === null ? "not heard from yet" : `heard ${ago(node.last_heartbeat_s)}`}</p>
                 ${node.detail !== "" && html`<p class="node-detail">${node.detail}</p>`}
               </div>
               ${badge(nodeHealth(node), node.status.toUpperCase())}
