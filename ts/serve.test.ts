@@ -73,7 +73,7 @@ t.test("a server answers, survives kill -9 of its rank, and ends on SIGTERM with
   t.strictSame(pids.filter(isAlive), [])
 })
 
-t.test("a rank ends by itself when its front is killed", async (t) => {
+t.test("a rank ends by itself when its front is killed", async () => {
   const server = startServer(quick)
   await server.ready
   const [rank] = server.ranks()
