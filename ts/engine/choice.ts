@@ -152,7 +152,7 @@ export function createChoice(options: ChoiceOptions): Choice {
     },
     settle,
     lost(loss) {
-      const wasRunning = key !== null && running
+      const was = key === null ? "held back" : running ? "running" : "submitted"
       complete()
       key = null
       running = false
@@ -161,7 +161,7 @@ export function createChoice(options: ChoiceOptions): Choice {
         answer.finish(endOfTurn ? "stop" : "length")
         return "finished"
       }
-      return journal.lost(loss, wasRunning) ? "again" : "given up"
+      return journal.lost(loss, was) ? "again" : "given up"
     },
   }
 }

@@ -1,5 +1,6 @@
 import t from "tap"
 import { createTestEngine, record } from "./engine-fixture.ts"
+import { SUBMITTED_LOSSES } from "./journal.ts"
 
 t.test("an answer goes on in the next rank process, and nothing comes twice", async (t) => {
   const { link, submit, engine, loaded } = await createTestEngine()
@@ -43,6 +44,19 @@ t.test("an answer that was running at two losses in a row gets an error; one tha
   t.match(ran.events.at(-1), { type: "error", error: { code: "engine_lost" } })
   t.equal(waited.events.at(-1)?.type, "queued")
   t.equal(link.submits().length, 5, "the other is submitted a third time")
+})
+
+t.test("an answer whose submit ends one rank process after the other gets an error", async (t) => {
+  const { link, submit, loaded } = await createTestEngine()
+  const got = await submit()
+  for (let loss = 1; loss <= SUBMITTED_LOSSES; loss++) {
+    t.equal(got.events.at(-1)?.type, "queued")
+    link.become("lost")
+    link.become("up")
+    loaded()
+  }
+  t.match(got.events.at(-1), { type: "error", error: { code: "engine_lost" } })
+  t.equal(link.submits().length, SUBMITTED_LOSSES)
 })
 
 t.test("losses that are not in a row do not end an answer", async (t) => {
