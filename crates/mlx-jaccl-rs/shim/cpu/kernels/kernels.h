@@ -90,8 +90,10 @@ struct Kernels {
   double (*sum_exp)(const float* x, int n, float max);
   // Writes the ids with x >= threshold in ascending order; returns their number.
   int (*collect)(const float* x, int n, float threshold, int32_t* ids);
-  // argmax of (x[id] - max) * inverse_temperature + noise(key, id) over ids [n] (null: 0 .. n - 1); the first of equals.
-  int (*gumbel_argmax)(const float* x, const int32_t* ids, int n, float max, float inverse_temperature, uint64_t key);
+  // argmax of (x[id] - max) * inverse_temperature + noise(key, id) over ids [n], the first of equals. ids must ascend;
+  // null: 0 .. n - 1.
+  int (*gumbel_argmax)(const float* x, const int32_t* ids, int n, float max, float inverse_temperature,
+                       uint64_t key);
 };
 
 extern const Kernels kernels_scalar;

@@ -10,7 +10,7 @@ namespace {
 #include "vec_scalar.h"
 
 static inline vf nibble_to_float(vi v) { return to_float(andi(v, bci(15))); }
-static inline vf nibble_to_code(vi v) { return to_float(lookup_bytes(andi(v, bci(15)), kFp4Codes)); }
+static inline vf nibble_to_code(vi v) { return to_float(andi(lookup_bytes(andi(v, bci(15)), kFp4Codes), bci(255))); }
 #include "table.inc"
 }  // namespace
 
