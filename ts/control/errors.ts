@@ -1,7 +1,7 @@
 // The errors of ts/control: one table. Knows no HTTP.
 
 /** What each code means. The message of an error says what happened and what to do. */
-export const CONTROL_ERRORS = {
+const CONTROL_ERRORS = {
   bad_hostfile: "The hostfile does not describe a cluster.",
   secret_unusable: "The cluster's secret cannot be read or is readable by others.",
   listen_failed: "The control address cannot be listened on.",

@@ -21,7 +21,7 @@ const LENGTH_BYTES = 4
 const BRACE = 0x7b
 const BINARY = 0x01
 /** Length, mark and kind of a payload. */
-export const PAYLOAD_HEADER_BYTES = 7
+const PAYLOAD_HEADER_BYTES = 7
 
 export function encodeMessageFrame(text: string): Uint8Array {
   const length = Buffer.byteLength(text)

@@ -8,7 +8,7 @@ import { ControlError, messageOf } from "./errors.ts"
 import { MAX_HOSTS } from "./limits.ts"
 import { chooseTopology, type Topology } from "./topology.ts"
 
-export const BACKENDS = ["jaccl", "jaccl-ring", "tcp", "nccl", "ring"] as const
+const BACKENDS = ["jaccl", "jaccl-ring", "tcp", "nccl", "ring"] as const
 export type Backend = (typeof BACKENDS)[number]
 
 export interface Host {

@@ -6,7 +6,7 @@ import { chmod, link, mkdir, open, readFile, rm, writeFile } from "node:fs/promi
 import { join } from "node:path"
 import { ControlError, messageOf } from "./errors.ts"
 
-export const SECRET_BYTES = 32
+const SECRET_BYTES = 32
 const FILE_NAME = "secret"
 
 /** Reads the secret of a state folder; makes it on first use. Two processes that start at once get the same one. */
