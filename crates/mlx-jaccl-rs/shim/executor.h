@@ -32,7 +32,7 @@ class Sequences {
   virtual mj_kv_stats stats() const = 0;
 };
 
-class Executor : private Catalog {
+class Executor : protected Catalog {
  public:
   ~Executor() override = default;
   virtual std::string backend() const = 0;
@@ -77,6 +77,7 @@ class Executor : private Catalog {
   virtual void drop_weight(int id) = 0;
   virtual std::unique_ptr<Sequences> make_sequences(const mj_kv_options&) = 0;
 
+  int ranks() const override { return 1; }
   // Waits until every submitted step has run, so that what they read may be freed.
   void drain();
   Sequences& sequences(int store) const { return *stores_[store].sequences; }
@@ -88,7 +89,6 @@ class Executor : private Catalog {
   const WeightShape* weight(int id) const override;
   bool kv(int handle, KvShape&) const override;
   const Value* persistent(int reg) const override;
-  int ranks() const override { return 1; }
 
   void new_weight(int id, int rows, int columns);
   void keep_weight(int id, bool matrix, int rows, int columns, size_t bytes);
