@@ -43,7 +43,7 @@ mj_engine* open_engine(const mj_engine_options* options) {
   return guard(static_cast<mj_engine*>(nullptr), [&] {
     const mlx::core::Device device(options->gpu ? mlx::core::Device::gpu : mlx::core::Device::cpu);
     if (!mlx::core::is_available(device))
-      throw std::runtime_error("this MLX has no GPU back end here: take device \"cpu\", or install mlx-metal or mlx-cuda");
+      throw std::runtime_error("MLX finds no GPU here: take device \"cpu\", or install mlx-metal or mlx-cuda");
     mlx::core::set_default_device(device);
     if (options->cache_limit != UINT64_MAX) mlx::core::set_cache_limit(options->cache_limit);
     else if (!options->gpu) mlx::core::set_cache_limit(kDefaultCpuCache);

@@ -40,8 +40,8 @@ void Executor::put_dense(int id, const void* data, Elements type, int rows, int 
   new_weight(id, rows, columns);
   keep_weight(id, true, rows, columns, store_dense(id, data, type, rows, columns));
 }
-void Executor::put_affine(int id, const uint32_t* words, const void* scales, const void* biases, Elements type, int rows,
-                          int columns, int bits, int group) {
+void Executor::put_affine(int id, const uint32_t* words, const void* scales, const void* biases, Elements type,
+                          int rows, int columns, int bits, int group) {
   new_weight(id, rows, columns);
   const bool known = bits == 2 || bits == 3 || bits == 4 || bits == 5 || bits == 6 || bits == 8;
   if (!known || (group != 32 && group != 64 && group != 128) || columns % group)
@@ -159,41 +159,53 @@ const Value* Executor::persistent(int reg) const {
 void Executor::exec(const int32_t* tape, int length) {
   Program program = decode(tape, length, *this);
   std::vector<mx::array> inputs;
-  inputs.reserve(program.inputs.size());
-  for (auto& port : program.inputs) inputs.push_back(results_.at(port.reg).array);
+  std::vector<OutcomePtr> needed;
+  inputs.reserve(program.inputs.size()), needed.reserve(program.inputs.size());
+  for (auto& port : program.inputs) {
+    const Result& earlier = results_.at(port.reg);
+    inputs.push_back(earlier.array);
+    if (earlier.outcome) needed.push_back(earlier.outcome);
+  }
   std::vector<Program::Port> ports = program.outputs;
   std::vector<Value> values;
   values.reserve(ports.size());
   for (auto& port : ports) values.push_back(program.values[port.value]);
-  std::vector<mx::array> outputs = run(std::move(program), std::move(inputs));
+  Submitted step = run(std::move(program), std::move(inputs), std::move(needed));
   std::erase_if(results_, [](auto& entry) { return entry.first >= kPersistentRegisters; });
   for (size_t i = 0; i < ports.size(); ++i)
-    results_.insert_or_assign(ports[i].reg, Result{values[i], std::move(outputs[i])});
+    results_.insert_or_assign(ports[i].reg, Result{values[i], std::move(step.arrays[i]), step.outcome});
 }
-const mx::array& Executor::result(int reg, Value::Kind kind) {
+const Executor::Result& Executor::result(int reg, Value::Kind kind) const {
   auto found = results_.find(reg);
   if (found == results_.end())
     throw std::invalid_argument("register " + str(reg) + " holds nothing: name it in OP_EVAL");
   if (found->second.value.kind != kind)
-    throw std::invalid_argument("register " + str(reg) + (kind == Value::tokens ? " holds no tokens" : " holds no numbers"));
-  return found->second.array;
+    throw std::invalid_argument("register " + str(reg) +
+                                (kind == Value::tokens ? " holds no tokens" : " holds no numbers"));
+  return found->second;
+}
+void Executor::wait(mx::array& array, const Result& result) {
+  array.eval();
+  if (result.outcome && !result.outcome->error.empty()) throw std::runtime_error(result.outcome->error);
 }
 int64_t Executor::read_tokens(int reg, int32_t* out, int64_t capacity) {
-  mx::array tokens = result(reg, Value::tokens);
+  const Result& found = result(reg, Value::tokens);
+  mx::array tokens = found.array;
   if (static_cast<int64_t>(tokens.size()) > capacity)
-    throw std::invalid_argument("register " + str(reg) + " holds " + str(tokens.size()) + " tokens, there is room for " +
-                                str(capacity));
-  tokens.eval();
+    throw std::invalid_argument("register " + str(reg) + " holds " + str(tokens.size()) +
+                                " tokens, there is room for " + str(capacity));
+  wait(tokens, found);
   std::memcpy(out, tokens.data<int32_t>(), tokens.nbytes());
   return static_cast<int64_t>(tokens.size());
 }
 int64_t Executor::read_floats(int reg, float* out, int64_t capacity) {
-  mx::array numbers = result(reg, Value::floats);
+  const Result& found = result(reg, Value::floats);
+  mx::array numbers = found.array;
   if (static_cast<int64_t>(numbers.size()) > capacity)
     throw std::invalid_argument("register " + str(reg) + " holds " + str(numbers.size()) +
                                 " numbers, there is room for " + str(capacity));
   if (numbers.dtype() != mx::float32) numbers = mx::astype(numbers, mx::float32, stream_);
-  numbers.eval();
+  wait(numbers, found);
   if (!numbers.flags().row_contiguous) {
     numbers = mx::contiguous(numbers, false, stream_);
     numbers.eval();

@@ -1,6 +1,6 @@
 // An engine: weights, KV stores and the registers that survive a step. The two ways to run a checked command buffer
-// derive from it: TaskExecutor (own kernels, the whole step as one MLX task on a CPU) and ArrayExecutor (every operation
-// as MLX operations: Metal, CUDA, and the reference on a CPU). Knows nothing of C structs and JavaScript.
+// derive from it: TaskExecutor (own kernels, the whole step as one MLX task on a CPU) and ArrayExecutor (every
+// operation as MLX operations: Metal, CUDA, and the reference on a CPU). Knows nothing of JavaScript.
 #pragma once
 #include <memory>
 #include <optional>
@@ -32,6 +32,19 @@ class Sequences {
   virtual mj_kv_stats stats() const = 0;
 };
 
+// How a submitted step ended. Written by the thread that runs it before its outputs are ready, read after. MLX would
+// hand an exception of a task to the first waiter only, and breaks when two steps are under way.
+struct Outcome {
+  std::string error;  // "": well
+};
+using OutcomePtr = std::shared_ptr<Outcome>;
+
+// Arrays of a step, and how it ended; null: MLX's own errors say all.
+struct Submitted {
+  std::vector<mx::array> arrays;
+  OutcomePtr outcome;
+};
+
 class Executor : protected Catalog {
  public:
   ~Executor() override = default;
@@ -39,8 +52,8 @@ class Executor : protected Catalog {
   virtual int threads() const = 0;
 
   void put_dense(int id, const void* data, Elements, int rows, int columns);
-  void put_affine(int id, const uint32_t* words, const void* scales, const void* biases, Elements, int rows, int columns,
-                  int bits, int group);
+  void put_affine(int id, const uint32_t* words, const void* scales, const void* biases, Elements, int rows,
+                  int columns, int bits, int group);
   void put_mxfp4(int id, const uint32_t* words, const uint8_t* scales, int rows, int columns);
   void put_vector(int id, const float* values, int n);
   void free_weight(int id);
@@ -67,8 +80,8 @@ class Executor : protected Catalog {
  protected:
   explicit Executor(mx::Device device);
 
-  // Runs a program and returns its outputs, submitted. inputs: arrays of Program::inputs.
-  virtual std::vector<mx::array> run(Program&&, std::vector<mx::array> inputs) = 0;
+  // Runs a program and returns its outputs, submitted. inputs: arrays of Program::inputs; needed: the steps they are of.
+  virtual Submitted run(Program&&, std::vector<mx::array> inputs, std::vector<OutcomePtr> needed) = 0;
   virtual size_t store_dense(int id, const void* data, Elements, int rows, int columns) = 0;  // these give bytes
   virtual size_t store_affine(int id, const uint32_t* words, const void* scales, const void* biases, Elements, int rows,
                               int columns, int bits, int group) = 0;
@@ -92,7 +105,13 @@ class Executor : protected Catalog {
 
   void new_weight(int id, int rows, int columns);
   void keep_weight(int id, bool matrix, int rows, int columns, size_t bytes);
-  const mx::array& result(int reg, Value::Kind);
+  struct Result {
+    Value value;
+    mx::array array;
+    OutcomePtr outcome;
+  };
+  const Result& result(int reg, Value::Kind) const;
+  static void wait(mx::array&, const Result&);
 
   struct Store {
     std::unique_ptr<Sequences> sequences;
@@ -100,10 +119,6 @@ class Executor : protected Catalog {
   };
   struct Handle {
     int store = -1, inner = -1;
-  };
-  struct Result {
-    Value value;
-    mx::array array;
   };
   const Store& store(int number) const;
   const Handle& handle(int number) const;

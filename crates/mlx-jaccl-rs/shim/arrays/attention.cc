@@ -143,7 +143,8 @@ mx::array ArrayExecutor::attend_segment(const mx::array& q, const mx::array& k, 
   }
   // MLX has no fused attention with a cap.
   const int hq = q.shape(1), hk = k.shape(1), dim = q.shape(3);
-  const mx::array grouped = mx::reshape(mx::multiply(q, mx::array(scale, q.dtype()), s), {1, hk, hq / hk, rows, dim}, s);
+  const mx::array scaled = mx::multiply(q, mx::array(scale, q.dtype()), s);
+  const mx::array grouped = mx::reshape(scaled, {1, hk, hq / hk, rows, dim}, s);
   const mx::array keys = mx::expand_dims(k, 2, s), values = mx::expand_dims(v, 2, s);
   mx::array scores = mx::astype(mx::matmul(grouped, mx::swapaxes(keys, 3, 4, s), s), mx::float32, s);
   scores = mx::multiply(mx::tanh(mx::divide(scores, mx::array(softcap), s), s), mx::array(softcap), s);

@@ -34,7 +34,7 @@ std::unique_ptr<Sequences> ArrayExecutor::make_sequences(const mj_kv_options& o)
   return std::make_unique<ArraySequences>(o, cpu_ ? 4 : 2, stream());
 }
 
-std::vector<mx::array> ArrayExecutor::run(Program&& program, std::vector<mx::array> inputs) {
+Submitted ArrayExecutor::run(Program&& program, std::vector<mx::array> inputs, std::vector<OutcomePtr>) {
   std::vector<mx::array> outputs, roots;
   {
     Step step{program, {}, {}};
@@ -65,7 +65,7 @@ std::vector<mx::array> ArrayExecutor::run(Program&& program, std::vector<mx::arr
   }
   // Here the arrays of before the step are let go, so that slice_update writes in place.
   if (!roots.empty()) mx::async_eval(std::move(roots));
-  return outputs;
+  return {std::move(outputs), nullptr};
 }
 
 void ArrayExecutor::build(Step& step, const Instruction& in) {

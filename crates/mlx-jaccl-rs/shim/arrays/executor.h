@@ -15,7 +15,7 @@ class ArrayExecutor final : public Executor {
   void clear_cache() override;
 
  protected:
-  std::vector<mx::array> run(Program&&, std::vector<mx::array> inputs) override;
+  Submitted run(Program&&, std::vector<mx::array> inputs, std::vector<OutcomePtr> needed) override;
   size_t store_dense(int id, const void* data, Elements, int rows, int columns) override;
   size_t store_affine(int id, const uint32_t* words, const void* scales, const void* biases, Elements, int rows,
                       int columns, int bits, int group) override;
@@ -26,7 +26,6 @@ class ArrayExecutor final : public Executor {
 
  private:
   struct Step;  // a program that is being built
-  using Activate = std::function<std::vector<mx::array>(const std::vector<mx::array>&)>;
 
   void build(Step&, const Instruction&);
   mx::array tokens(Step&, const Instruction&);
@@ -35,8 +34,8 @@ class ArrayExecutor final : public Executor {
   mx::array rope_append(Step&, const Instruction&);
   mx::array rotate(const mx::array& heads, const Instruction&, const int32_t* words, const mx::array& offsets);
   mx::array attend(Step&, const Instruction&);
-  mx::array attend_segment(const mx::array& q, const mx::array& k, const mx::array& v, int start, int window, float scale,
-                           float softcap, const std::optional<mx::array>& sinks);
+  mx::array attend_segment(const mx::array& q, const mx::array& k, const mx::array& v, int start, int window,
+                           float scale, float softcap, const std::optional<mx::array>& sinks);
   mx::array gated(const mx::array& x, int activation);
   mx::array moe(Step&, const Instruction&);
   ArraySequences& kv(int store) const { return static_cast<ArraySequences&>(sequences(store)); }

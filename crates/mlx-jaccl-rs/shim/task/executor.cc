@@ -27,7 +27,8 @@ cpu::Numeric numeric_of(const std::string& name) {
   return name == "fp32" ? cpu::Numeric::fp32 : name == "int8" ? cpu::Numeric::int8 : cpu::Numeric::int8x2;
 }
 cpu::ElementType element_type(Elements e) {
-  return e == Elements::f32 ? cpu::ElementType::f32 : e == Elements::f16 ? cpu::ElementType::f16 : cpu::ElementType::bf16;
+  if (e == Elements::f32) return cpu::ElementType::f32;
+  return e == Elements::f16 ? cpu::ElementType::f16 : cpu::ElementType::bf16;
 }
 
 class BlockSequences final : public Sequences {
@@ -59,7 +60,7 @@ class TaskExecutor final : public Executor {
   ~TaskExecutor() override {
     try {
       drain();
-    } catch (...) {  // what a failed step has left was reported to whoever read it
+    } catch (...) {  // nobody is left to be told
     }
   }
   std::string backend() const override { return std::string("cpu-") + name_of(cpu::isa_of(*machine_->context)); }
@@ -94,7 +95,7 @@ class TaskExecutor final : public Executor {
     return std::make_unique<BlockSequences>(o);
   }
 
-  std::vector<mx::array> run(Program&& program, std::vector<mx::array> inputs) override {
+  Submitted run(Program&& program, std::vector<mx::array> inputs, std::vector<OutcomePtr> needed) override {
     auto plan = std::make_shared<Plan>();
     plan->program = std::move(program);
     bind_weights(*plan);
@@ -105,12 +106,12 @@ class TaskExecutor final : public Executor {
       // Sequences that were reserved already have new blocks whose contents are still to be copied.
       Plan copies;
       copies.batches = std::move(plan->batches);
-      submit(std::make_shared<Plan>(std::move(copies)), {});
+      submit(std::make_shared<Plan>(std::move(copies)), {}, {});
       for (auto& u : undo_)
         if (u.length < u.sequences->length(u.handle)) u.sequences->truncate(u.handle, u.length);
       throw;
     }
-    return submit(std::move(plan), std::move(inputs));
+    return submit(std::move(plan), std::move(inputs), std::move(needed));
   }
 
  private:
@@ -145,7 +146,7 @@ class TaskExecutor final : public Executor {
       }
     }
   }
-  std::vector<mx::array> submit(std::shared_ptr<const Plan> plan, std::vector<mx::array> inputs) {
+  Submitted submit(std::shared_ptr<const Plan> plan, std::vector<mx::array> inputs, std::vector<OutcomePtr> needed) {
     std::vector<mx::Shape> shapes;
     std::vector<mx::Dtype> types;
     for (auto& port : plan->program.outputs) {
@@ -155,11 +156,12 @@ class TaskExecutor final : public Executor {
     }
     const size_t count = shapes.size();
     if (count == 0) shapes.push_back({1}), types.push_back(mx::float32);  // a step that only fills KV has no output
-    auto outputs = mx::array::make_arrays(std::move(shapes), types,
-                                          std::make_shared<StepTask>(stream(), std::move(plan), machine_), inputs);
+    auto outcome = std::make_shared<Outcome>();
+    auto task = std::make_shared<StepTask>(stream(), std::move(plan), machine_, outcome, std::move(needed));
+    auto outputs = mx::array::make_arrays(std::move(shapes), types, std::move(task), inputs);
     mx::async_eval(outputs);
     outputs.resize(count, outputs[0]);
-    return outputs;
+    return {std::move(outputs), std::move(outcome)};
   }
 
   struct Undo {

@@ -106,7 +106,8 @@ class Runner {
     int32_t* out = ints(in.dst);
     cpu::sample(context_, floats(in.a), rows, vocabulary, rows_.data(), out, in.dst2 < 0 ? nullptr : floats(in.dst2));
     for (int i = 0; i < rows; ++i)
-      if (out[i] < 0 || out[i] >= vocabulary) throw std::runtime_error("sampling found no token: logits are not numbers");
+      if (out[i] < 0 || out[i] >= vocabulary)
+        throw std::runtime_error("sampling found no token: logits are not numbers");
   }
   void concat(const Instruction& in) {
     const size_t rows = value(in.dst).rows, width = value(in.dst).width;
@@ -145,8 +146,8 @@ class Runner {
       if (picked.empty()) continue;
       const int n = static_cast<int>(picked.size());
       for (int i = 0; i < n; ++i)
-        std::memcpy(part(at.rows) + static_cast<size_t>(i) * hidden, x + static_cast<size_t>(picked[i] / chosen) * hidden,
-                    hidden * sizeof(float));
+        std::memcpy(part(at.rows) + static_cast<size_t>(i) * hidden,
+                    x + static_cast<size_t>(picked[i] / chosen) * hidden, hidden * sizeof(float));
       cpu::linear_part(context_, part(at.rows), n, *o.matrix[1], e * 2 * inner, 2 * inner, part(at.inner));
       cpu::gated(context_, part(at.inner), n, inner, cpu::Activation::silu, part(at.gated));
       cpu::linear_part(context_, part(at.gated), n, *o.matrix[2], e * hidden, hidden, part(at.out));
