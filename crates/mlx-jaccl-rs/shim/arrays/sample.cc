@@ -1,5 +1,7 @@
-// Sampling as MLX operations, all rows at once: the same filters and the same noise of (seed, position, token) as the
-// own kernels have. Logarithms may differ in their last bits, so on a GPU equal tokens are the rule, not a promise.
+// Sampling as MLX operations, all rows at once: the filters and the noise of shim/cpu/sample.cc. Logarithms may differ
+// in their last bits, so equal tokens are the rule, not a promise.
+#include <algorithm>
+#include <cmath>
 #include <limits>
 #include <vector>
 
@@ -10,19 +12,19 @@ namespace mj {
 
 namespace {
 
-constexpr uint64_t kGolden = 0x9e3779b97f4a7c15u;
-constexpr uint64_t kMixA = 0xbf58476d1ce4e5b9u, kMixB = 0x94d049bb133111ebu;  // of splitmix64
-
-uint64_t mix(uint64_t x) {
-  x = (x ^ (x >> 30)) * kMixA;
-  x = (x ^ (x >> 27)) * kMixB;
+uint64_t splitmix64(uint64_t x) {
+  x += 0x9e3779b97f4a7c15u;
+  x = (x ^ (x >> 30)) * 0xbf58476d1ce4e5b9u;
+  x = (x ^ (x >> 27)) * 0x94d049bb133111ebu;
   return x ^ (x >> 31);
 }
 
+constexpr float kInfinity = std::numeric_limits<float>::infinity();
+
 struct Rows {
-  std::vector<float> temperature, top_p, min_p;
+  std::vector<float> inverse_temperature, top_p, log_min_p;
   std::vector<int32_t> top_k;
-  std::vector<uint64_t> key;  // of the noise
+  std::vector<uint32_t> key_low, key_high;  // of the noise
   bool sampled = false, filtered = false;
 };
 
@@ -30,35 +32,42 @@ Rows read_rows(const int32_t* words, int rows, int vocabulary) {
   Rows r;
   for (int i = 0; i < rows; ++i, words += SAMPLE_WORDS) {
     const float temperature = as_float(words[SAMPLE_TEMPERATURE]), top_p = as_float(words[SAMPLE_TOP_P]);
-    const float min_p = as_float(words[SAMPLE_MIN_P]);
+    const float min_p = as_float(words[SAMPLE_MIN_P]), inverse = 1.0f / temperature;
     const int32_t top_k = words[SAMPLE_TOP_K];
     const uint64_t seed = static_cast<uint32_t>(words[SAMPLE_SEED_LOW]) |
                           static_cast<uint64_t>(static_cast<uint32_t>(words[SAMPLE_SEED_HIGH])) << 32;
-    const bool sampled = temperature > 0;
-    r.temperature.push_back(sampled ? temperature : 0);
-    r.top_p.push_back(top_p < 1 ? top_p : std::numeric_limits<float>::infinity());
-    r.min_p.push_back(min_p > 0 ? min_p : 0);
-    r.top_k.push_back(top_k > 0 && top_k < vocabulary ? top_k : vocabulary);
-    r.key.push_back(mix(mix(seed + kGolden) + static_cast<uint32_t>(words[SAMPLE_POSITION]) * kGolden));
+    const uint64_t key = splitmix64(splitmix64(seed) + static_cast<uint32_t>(words[SAMPLE_POSITION]));
+    const bool sampled = temperature > 0 && inverse < kInfinity;
+    const bool by_p = top_p > 0 && top_p < 1, by_k = top_k > 0 && top_k < vocabulary, by_min = min_p > 0;
+    r.inverse_temperature.push_back(sampled ? inverse : 0);
+    r.top_p.push_back(by_p ? top_p : kInfinity);
+    r.log_min_p.push_back(by_min ? std::log(std::min(min_p, 1.0f)) : -kInfinity);
+    r.top_k.push_back(by_k ? top_k : vocabulary);
+    r.key_low.push_back(static_cast<uint32_t>(key));
+    r.key_high.push_back(static_cast<uint32_t>(key >> 32));
     r.sampled |= sampled;
-    r.filtered |= sampled && (top_p < 1 || min_p > 0 || r.top_k.back() < vocabulary);
+    r.filtered |= sampled && (by_p || by_k || by_min);
   }
   return r;
 }
 
-// Gumbel noise [rows, vocabulary] from 24 bits of a hash of (key, token).
+// Gumbel noise [rows, vocabulary]: -log(-log(1 - v)), v = (hash of key and token + 1/2) / 2^32.
 mx::array noise(const Rows& r, int rows, int vocabulary, mx::Stream s) {
-  auto word = [](uint64_t n) { return mx::array(n, mx::uint64); };
-  const mx::array keys = mx::array(r.key.data(), {rows, 1}, mx::uint64);
-  const mx::array ids = mx::astype(mx::arange(0, vocabulary, mx::int32, s), mx::uint64, s);
-  mx::array x = mx::add(keys, mx::multiply(mx::expand_dims(ids, 0, s), word(kGolden), s), s);
-  auto fold = [&](int shift) { x = mx::bitwise_xor(x, mx::right_shift(x, word(shift), s), s); };
-  fold(30), x = mx::multiply(x, word(kMixA), s);
-  fold(27), x = mx::multiply(x, word(kMixB), s);
-  fold(31);
-  const mx::array bits = mx::astype(mx::right_shift(x, word(40), s), mx::float32, s);
-  const mx::array u = mx::multiply(mx::add(bits, mx::array(0.5f), s), mx::array(0x1p-24f), s);
-  return mx::negative(mx::log(mx::negative(mx::log(u, s), s), s), s);
+  auto word = [](uint32_t n) { return mx::array(n, mx::uint32); };
+  auto column = [&](const std::vector<uint32_t>& v) { return mx::array(v.data(), {rows, 1}, mx::uint32); };
+  auto folded = [&](const mx::array& x, uint32_t n) { return mx::bitwise_xor(x, mx::right_shift(x, word(n), s), s); };
+  const mx::array ids = mx::expand_dims(mx::arange(0.0, vocabulary, 1.0, mx::uint32, s), 0, s);
+  mx::array h = mx::add(mx::multiply(ids, word(0x9e3779b1u), s), column(r.key_low), s);
+  h = mx::multiply(folded(h, 16), word(0x85ebca6bu), s);
+  h = mx::multiply(mx::bitwise_xor(folded(h, 13), column(r.key_high), s), word(0xc2b2ae35u), s);
+  h = folded(mx::multiply(folded(h, 16), word(0x27d4eb2fu), s), 15);
+  // Near one, 1 - v is taken exactly from the inverted hash.
+  const mx::array high = mx::greater_equal(h, word(0x80000000u), s);
+  const mx::array near = mx::where(high, mx::bitwise_xor(h, word(0xffffffffu), s), h, s);
+  const mx::array f =
+      mx::multiply(mx::add(mx::astype(near, mx::float32, s), mx::array(0.5f), s), mx::array(0x1p-32f), s);
+  const mx::array log_rest = mx::where(high, mx::log(f, s), mx::log1p(mx::negative(f, s), s), s);
+  return mx::negative(mx::log(mx::negative(log_rest, s), s), s);
 }
 
 }  // namespace
@@ -66,34 +75,30 @@ mx::array noise(const Rows& r, int rows, int vocabulary, mx::Stream s) {
 mx::array sample_arrays(const mx::array& logits, const int32_t* words, int rows, mx::Stream s) {
   const int vocabulary = logits.shape(1);
   const Rows r = read_rows(words, rows, vocabulary);
-  const mx::array greedy = mx::astype(mx::argmax(logits, 1, false, s), mx::int32, s);
-  if (!r.sampled) return greedy;
+  const mx::array greedy = mx::argmax(logits, 1, true, s);
+  auto token = [&](const mx::array& a) { return mx::astype(mx::squeeze(a, 1, s), mx::int32, s); };
+  if (!r.sampled) return token(greedy);
   auto column = [&](const auto& v) { return mx::array(v.data(), {rows, 1}); };
-  const mx::array temperature = column(r.temperature);
-  const mx::array none(-std::numeric_limits<float>::infinity());
-  const mx::array scaled = mx::divide(logits, mx::maximum(temperature, mx::array(1e-20f), s), s);
-  mx::array scores = mx::add(scaled, noise(r, rows, vocabulary, s), s);
+  const mx::array inverse = column(r.inverse_temperature);
+  const mx::array below = mx::subtract(logits, mx::max(logits, 1, true, s), s);
+  const mx::array scores = mx::add(mx::multiply(below, inverse, s), noise(r, rows, vocabulary, s), s);
+  mx::array chosen = greedy;
   if (r.filtered) {
-    // In descending order: the first top_k of them, those before which less than top_p has been gathered, and those
-    // with at least min_p of the most likely one's probability.
-    const mx::array order = mx::argsort(mx::negative(scaled, s), 1, s);
-    const mx::array sorted = mx::take_along_axis(scaled, order, 1, s);
+    // On the distribution at temperature 1, in descending order: the first top_k tokens, those before which less than
+    // top_p lies, and those with at least min_p of the first one's probability. The first always stays.
+    const mx::array order = mx::argsort(mx::negative(below, s), 1, s);
+    const mx::array sorted = mx::take_along_axis(below, order, 1, s);
     const mx::array rank = mx::expand_dims(mx::arange(0, vocabulary, mx::int32, s), 0, s);
-    mx::array keep = mx::less(rank, column(r.top_k), s);
-    const mx::array shares = mx::softmax(mx::where(keep, sorted, none, s), 1, true, s);
-    const mx::array before = mx::cumsum(shares, 1, false, false, std::nullopt, s);
-    keep = mx::logical_and(keep, mx::less(before, column(r.top_p), s), s);
-    const mx::array best = mx::slice(shares, mx::Shape{0, 0}, mx::Shape{rows, 1}, s);
-    keep = mx::logical_and(keep, mx::greater_equal(shares, mx::multiply(best, column(r.min_p), s), s), s);
-    keep = mx::logical_or(keep, mx::equal(rank, mx::array(0), s), s);  // one token always stays
-    const mx::array kept = mx::where(keep, mx::take_along_axis(scores, order, 1, s), none, s);
-    const mx::array place = mx::argmax(kept, 1, true, s);
-    const mx::array chosen = mx::squeeze(mx::take_along_axis(order, place, 1, s), 1, s);
-    return mx::where(mx::greater(mx::squeeze(temperature, 1, s), mx::array(0.0f), s), mx::astype(chosen, mx::int32, s),
-                     greedy, s);
+    const mx::array before = mx::cumsum(mx::softmax(sorted, 1, true, s), 1, false, false, std::nullopt, s);
+    mx::array keep = mx::logical_and(mx::less(rank, column(r.top_k), s), mx::less(before, column(r.top_p), s), s);
+    keep = mx::logical_and(keep, mx::greater_equal(sorted, column(r.log_min_p), s), s);
+    keep = mx::logical_or(keep, mx::equal(rank, mx::array(0), s), s);
+    const mx::array kept = mx::where(keep, mx::take_along_axis(scores, order, 1, s), mx::array(-kInfinity), s);
+    chosen = mx::take_along_axis(order, mx::argmax(kept, 1, true, s), 1, s);
+  } else {
+    chosen = mx::argmax(scores, 1, true, s);
   }
-  const mx::array chosen = mx::astype(mx::argmax(scores, 1, false, s), mx::int32, s);
-  return mx::where(mx::greater(mx::squeeze(temperature, 1, s), mx::array(0.0f), s), chosen, greedy, s);
+  return token(mx::where(mx::greater(inverse, mx::array(0.0f), s), chosen, greedy, s));
 }
 
 }  // namespace mj
