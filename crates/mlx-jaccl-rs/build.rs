@@ -87,7 +87,10 @@ fn compiler() -> cc::Build {
     .warnings(true)
     .extra_warnings(true);
   // Results must be equal to the bit whichever path computes a row: no fused multiply-add the source does not name.
-  build.cargo_metadata(false).flag("-fvisibility=hidden").flag("-ffp-contract=off");
+  build
+    .cargo_metadata(false)
+    .flag("-fvisibility=hidden")
+    .flag("-ffp-contract=off");
   build
 }
 

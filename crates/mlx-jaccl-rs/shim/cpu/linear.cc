@@ -1,5 +1,6 @@
 // Matrix products: chooses the numeric path, quantizes the activations once, and deals blocks of outputs to threads.
 #include <algorithm>
+#include <stdexcept>
 
 #include "context.h"
 #include "matrix.h"
@@ -13,11 +14,9 @@ constexpr int kPanelRows = 12;  // a panel is a multiple of the largest row tile
 // Bytes of weights below which a second thread costs more than it brings.
 constexpr size_t kChunkWork = size_t(32) << 10;
 
-}  // namespace
-
-void linear(Context& c, const float* x, int rows, const Matrix& w, const float* bias, const float* residual, float* y) {
+void product(Context& c, const float* x, int rows, const PackedWeight& p, const float* bias, const float* residual,
+             float* y) {
   if (rows <= 0) return;
-  const PackedWeight& p = w.packed;
   const bool integers = p.format <= kInt8 && c.numeric != Numeric::fp32;
   const int halves = c.numeric == Numeric::int8 ? 1 : 2;
   const Kernels& k = *c.kernels;
@@ -52,6 +51,21 @@ void linear(Context& c, const float* x, int rows, const Matrix& w, const float* 
     if (integers) k.linear_int(&t, halves);
     else k.linear_f32(&t);
   });
+}
+
+}  // namespace
+
+void linear(Context& c, const float* x, int rows, const Matrix& w, const float* bias, const float* residual, float* y) {
+  product(c, x, rows, w.packed, bias, residual, y);
+}
+
+void linear_part(Context& c, const float* x, int rows, const Matrix& w, int first, int n, float* y) {
+  if (first % kLanes || first < 0 || n < 0 || first + n > w.packed.n || (n % kLanes && first + n != w.packed.n))
+    throw std::invalid_argument("a part of a matrix that is not a multiple of " + std::to_string(kLanes) + " rows");
+  PackedWeight part = w.packed;
+  part.data += size_t(first / kLanes) * part.block_bytes;
+  part.n = n;
+  product(c, x, rows, part, nullptr, nullptr, y);
 }
 
 }  // namespace mj::cpu
