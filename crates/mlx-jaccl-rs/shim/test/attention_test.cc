@@ -10,8 +10,9 @@ struct Shape {
   bool sinks, norms;
 };
 constexpr Shape kShapes[] = {
-    {9, 3, 64, 64, 2, 0, 0, false, false},    {4, 4, 32, 32, 1, 0, 0, false, true}, {8, 1, 80, 20, 1, 70, 0, false, false},
-    {8, 2, 128, 128, 1, 0, 30, true, true},   {6, 2, 24, 8, 2, 5, 0, true, false},  {14, 2, 64, 64, 1, 0, 0, false, false},
+    {9, 3, 64, 64, 2, 0, 0, false, false},    {4, 4, 32, 32, 1, 0, 0, false, true},
+    {8, 1, 80, 20, 1, 70, 0, false, false},   {8, 2, 128, 128, 1, 0, 30, true, true},
+    {6, 2, 24, 8, 2, 5, 0, true, false},      {14, 2, 64, 64, 1, 0, 0, false, false},
     {2, 1, 256, 64, 1, 130, 50, false, true}, {3, 3, 16, 0, 0, 0, 0, false, false}};
 
 struct Model {

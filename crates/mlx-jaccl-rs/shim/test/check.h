@@ -44,12 +44,23 @@ struct Register {
     CHECK(thrown, #type);                                             \
   } while (0)
 
-// Contexts of every instruction set of this machine.
-std::vector<std::string> isas();
 inline ContextPtr context(const std::string& isa, int threads = 1, Numeric numeric = Numeric::int8x2) {
   Options o;
   o.threads = threads, o.numeric = numeric, o.isa = isa;
   return make_context(o);
+}
+
+// The instruction sets of this machine.
+inline std::vector<std::string> isas() {
+  std::vector<std::string> found;
+  for (auto name : {"scalar", "avx2", "avx512", "neon"}) {
+    try {
+      context(name);
+      found.push_back(name);
+    } catch (const std::invalid_argument&) {
+    }
+  }
+  return found;
 }
 
 inline std::vector<float> normal(size_t n, uint32_t seed, float scale = 1) {

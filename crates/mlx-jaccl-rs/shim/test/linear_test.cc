@@ -29,7 +29,8 @@ constexpr ElementType kTypes[] = {ElementType::f32, ElementType::f16, ElementTyp
 std::vector<Weight> weights_of_all_kinds(uint32_t seed) {
   std::vector<Weight> all;
   for (int bits : {2, 3, 4, 5, 6, 8})
-    for (int group : {32, 64, 128}) all.push_back(affine_weight(33 + bits, 256, bits, group, kTypes[(bits + group / 32) % 3], seed++));
+    for (int group : {32, 64, 128})
+      all.push_back(affine_weight(33 + bits, 256, bits, group, kTypes[(bits + group / 32) % 3], seed++));
   for (auto type : kTypes) {
     all.push_back(affine_weight(17, 128, 4, 64, type, seed++));
     all.push_back(affine_weight(16, 128, 8, 64, type, seed++));
@@ -107,7 +108,10 @@ TEST("an activation row of zeros, of one large value or of tiny values has an ex
     for (int r = 0; r < 4; r++)
       for (int o = 0; o < 20; o++) {
         double s = 0, size = 0;
-        for (int i = 0; i < 64; i++) s += w.values[o * 64 + i] * x[r * 64 + i], size += std::fabs(double(x[r * 64 + i]));
+        for (int i = 0; i < 64; i++) {
+          s += w.values[o * 64 + i] * x[r * 64 + i];
+          size += std::fabs(double(x[r * 64 + i]));
+        }
         CHECK(std::fabs(y[r * 20 + o] - s) <= 1e-5 * size, "%s row %d: %g, not %g", isa.c_str(), r, y[r * 20 + o], s);
       }
   }

@@ -15,18 +15,6 @@ void fail(const char* file, int line, const std::string& what) {
   if (++failures <= 8) printf("    %s:%d: %s\n", file, line, what.c_str());
 }
 
-std::vector<std::string> isas() {
-  std::vector<std::string> found;
-  for (auto name : {"scalar", "avx2", "avx512", "neon"}) {
-    try {
-      context(name);
-      found.push_back(name);
-    } catch (const std::invalid_argument&) {
-    }
-  }
-  return found;
-}
-
 int run(const char* filter) {
   int passed = 0, failed = 0;
   for (auto& c : cases()) {

@@ -57,7 +57,8 @@ TEST("tokens do not depend on the instruction set, the threads or the company", 
     auto x = normal(n, i, i % 4 == 3 ? 0.01f : 4);
     if (i % 5 == 1) for (int j = 0; j < n; j += 3) x[j] = -INFINITY;
     logits.insert(logits.end(), x.begin(), x.end());
-    rows.push_back({0.2f + 0.03f * i, i % 3 ? 0.9f : 1.f, i % 4 == 1 ? 0.02f : 0.f, i % 2 ? 0 : 40, uint64_t(i) << 33, i});
+    const float top_p = i % 3 ? 0.9f : 1.f, min_p = i % 4 == 1 ? 0.02f : 0.f;
+    rows.push_back({0.2f + 0.03f * i, top_p, min_p, i % 2 ? 0 : 40, uint64_t(i) << 33, i});
   }
   Drawn first;
   for (auto& isa : isas())
