@@ -28,7 +28,7 @@ export class KvFullError extends EngineError {
 }
 
 /** std::length_error of the shim (kv_reserve). */
-const KV_FULL = /KV memory is full|no block is free/
+const KV_FULL = /KV memory is full|no free block/
 
 /** MLX keeps freed buffers for the next step; a long run of odd sizes would keep them all. */
 const CLEAR_CACHE_STEPS = 256
