@@ -5,7 +5,7 @@ import type { TokenHalfOptions } from "./token-half-options.ts"
 
 const { eosIds, cases } = goldenCases("tiny-qwen3")
 const skip = missingNative()
-/** Generous: without own kernels the whole set takes a minute. */
+/** Generous: without own kernels the whole set takes over a minute. */
 const timeout = 110_000
 
 async function withRank(options: Partial<TokenHalfOptions>, use: (rank: TestRank) => Promise<void>): Promise<void> {
@@ -108,7 +108,9 @@ t.test(
       t.equal((await cancelled).finish, FinishCode.cancelled)
       t.ok((await cancelled).tokens.length < 200)
       t.same((await other).tokens, two?.output_ids)
-      const refused = new Promise((resolve) => rank.host.link.onNotice(resolve))
+      const refused = new Promise((resolve) =>
+        rank.host.link.onNotice((notice) => notice.type === "load_failed" && resolve(notice)),
+      )
       rank.host.link.send({ kind: "load", model: 1, path: "/nowhere", options: "" })
       t.match(await refused, { type: "load_failed", model: 1, message: /nowhere/ })
     })
