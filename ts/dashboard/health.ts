@@ -5,12 +5,12 @@ import type { LinkView, NodeView } from "./snapshot.ts"
 export type Health = "ok" | "warn" | "bad" | "idle"
 
 /** Shares of a host's memory in use. */
-export const MEMORY_WARN_SHARE = 0.7
-export const MEMORY_BAD_SHARE = 0.85
+const MEMORY_WARN_SHARE = 0.7
+const MEMORY_BAD_SHARE = 0.85
 /** Below this share of its ceiling a link is said to be degraded. */
-export const LINK_WARN_SHARE = 0.5
+const LINK_WARN_SHARE = 0.5
 /** Share of the admission queue in use. */
-export const QUEUE_WARN_SHARE = 0.7
+const QUEUE_WARN_SHARE = 0.7
 
 export function memoryHealth(share: number): Health {
   if (share > MEMORY_BAD_SHARE) return "bad"

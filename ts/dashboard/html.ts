@@ -22,7 +22,7 @@ const ENTITIES: Readonly<Record<string, string>> = {
 }
 
 /** Text as it may stand in an element or between the quotes of an attribute; never holds a line break. */
-export function escapeHtml(text: string): string {
+function escapeHtml(text: string): string {
   return text.replace(/[&<>"'\n\r]/g, (character) => ENTITIES[character] ?? "")
 }
 

@@ -156,7 +156,7 @@ const FILES: ModelFiles = {
 }
 
 /** Text prompts only: one token a character. */
-export function createCharacterPool(): TextPool {
+function createCharacterPool(): TextPool {
   const bytes = Uint8Array.from({ length: 128 }, (_, i) => i).subarray(1)
   const offsets = Int32Array.from({ length: 129 }, (_, i) => Math.max(0, i - 1))
   return {
@@ -180,7 +180,7 @@ export interface TestClock extends EngineClock {
   advance(ms: number): void
 }
 
-export function createTestClock(): TestClock {
+function createTestClock(): TestClock {
   let now = 0
   let timers: { readonly at: number; readonly action: () => void }[] = []
   return {

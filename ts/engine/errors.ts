@@ -1,7 +1,7 @@
 // The errors of ts/engine: one table. Knows no HTTP; ts/http maps codes to statuses.
 
 /** What each code means to the caller. The text after the code is the sentence for a person. */
-export const ENGINE_ERRORS = {
+const ENGINE_ERRORS = {
   context_length_exceeded: "The prompt is longer than the model's context.",
   invalid_request: "The request asks for something the engine cannot do.",
   invalid_template: "The chat template could not render these messages.",

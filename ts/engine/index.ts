@@ -3,7 +3,7 @@
 export { type GenerationDefaults, type ModelConfig, type ModelFiles, openModelFiles } from "./checkpoint/index.ts"
 export { createEngine, type EngineLimits, type EngineOptions } from "./engine.ts"
 export type { EngineClock } from "./engine-clock.ts"
-export { ENGINE_ERRORS, EngineError, type EngineErrorCode } from "./errors.ts"
+export { EngineError, type EngineErrorCode } from "./errors.ts"
 export { createFrameLink, type LinkService, serveLink } from "./frame-link.ts"
 export type {
   ChatMessage,
@@ -27,6 +27,6 @@ export type {
 export type { BytePort, Command, EngineLink, LinkNotice, LinkState, ModelFacts, TokenHalfStatistics } from "./link.ts"
 export type { EngineModel } from "./model-sessions.ts"
 export { createTextPool, type TextPool, type TextPoolOptions } from "./text/index.ts"
-export { type Device, platform, type Platform } from "./platform.ts"
+export { type Device, type Platform } from "./platform.ts"
 export { createRankHost, type RankHost } from "./rank-host.ts"
 export { type ModelOptions, type TokenHalfOptions, tokenHalfOptions } from "./token-half-options.ts"

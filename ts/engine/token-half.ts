@@ -10,7 +10,7 @@ import { createRecordWriter, RUNNER_REGISTERS } from "./scheduling/index.ts"
 import { modelOptions, type TokenHalfOptions } from "./token-half-options.ts"
 
 /** Model instances at once: each has its own registers. */
-export const MAX_MODELS = PERSISTENT_REGISTERS / RUNNER_REGISTERS
+const MAX_MODELS = PERSISTENT_REGISTERS / RUNNER_REGISTERS
 
 export interface TokenHalfDependencies {
   readonly engine: NativeEngine

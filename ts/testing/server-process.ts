@@ -47,7 +47,7 @@ export function startServer(options: ServeOptions): ServerProcess {
   return { child, ready, ended, ranks: () => childrenOf(child.pid ?? 0) }
 }
 
-export function childrenOf(parent: number): number[] {
+function childrenOf(parent: number): number[] {
   const { stdout } = spawnSync("ps", ["-A", "-o", "pid=,ppid=,args="], { encoding: "utf8" })
   return stdout
     .split("\n")

@@ -5,7 +5,7 @@ import { html } from "../html.ts"
 import { type Panel, emptyState } from "./panel.ts"
 
 /** GET /errors gives the same ones with their causes. */
-export const ERRORS_SHOWN = 50
+const ERRORS_SHOWN = 50
 
 export const errors: Panel = {
   id: "errors",

@@ -7,7 +7,7 @@ import type { RequestView } from "../snapshot.ts"
 import { type Panel, badge, emptyState } from "./panel.ts"
 
 /** GET /requests keeps more. */
-export const REQUESTS_SHOWN = 50
+const REQUESTS_SHOWN = 50
 
 function row(request: RequestView): Html {
   return html`

@@ -5,4 +5,4 @@ export { describeEmbedding, describeHead, embed, logits, type Embedding, type He
 export { describeMlp, mlp, type Mlp } from "./mlp.ts"
 export { describeMoe, moe, type Moe } from "./moe.ts"
 export { describeNorm, norm, type Norm } from "./norm.ts"
-export { describeRope, ropeTable, type Rope, type RopeTable } from "./rope.ts"
+export { describeRope, type Rope, type RopeTable } from "./rope.ts"

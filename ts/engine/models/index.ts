@@ -2,5 +2,5 @@
 
 export { CommandBuffer, NONE, PERSISTENT_REGISTERS, SampleWord, type Register } from "./command-buffer.ts"
 export type { Model } from "./family.ts"
-export { describeModel, loadModel, unloadModel, type LoadedModel } from "./registry.ts"
+export { loadModel, unloadModel, type LoadedModel } from "./registry.ts"
 export type { RankPosition, WeightPlan } from "./weight-plan.ts"

@@ -20,7 +20,7 @@ function share(
 }
 
 /** This rank's piece of one part. */
-export function shardSlice(part: WeightPart, rule: ShardRule, position: RankPosition): TensorSlice {
+function shardSlice(part: WeightPart, rule: ShardRule, position: RankPosition): TensorSlice {
   const { name, rowStart, rows, columns, unit } = part
   const whole = { name, rowStart, rowEnd: rowStart + rows, columnStart: 0, columnEnd: -1 }
   if (position.size === 1 || rule === "replicated") return whole

@@ -7,7 +7,7 @@ export interface Alternative {
 }
 
 /** Most alternatives a token; OpenAI allows 20. */
-export const MAX_ALTERNATIVES = 64
+const MAX_ALTERNATIVES = 64
 
 /** The `count` best of one row, best first; the lower id first among equals. */
 export function alternatives(logits: Float32Array, count: number): readonly Alternative[] {

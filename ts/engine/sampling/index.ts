@@ -1,4 +1,4 @@
 // The door of ts/engine/sampling.
 
-export { alternatives, MAX_ALTERNATIVES, type Alternative } from "./alternatives.ts"
+export { alternatives, type Alternative } from "./alternatives.ts"
 export { sampleTemplate, writeSampleRow, type SampleTemplate } from "./sample-row.ts"

@@ -26,7 +26,7 @@ export interface ScriptedEngine extends Engine {
   nextSubmit(): Promise<GenerationRequest>
 }
 
-export const SCRIPTED_MODEL: ModelInfo = {
+const SCRIPTED_MODEL: ModelInfo = {
   id: "org/scripted-1b",
   path: "models/scripted-1b",
   family: "llama",
@@ -114,7 +114,7 @@ export function createScriptedEngine(script: Script = speak(DEFAULT_ANSWER)): Sc
 }
 
 /** Says the same words in every choice, one token each, and honours stop, maxTokens and logprobs as the engine does. */
-export function speak(words: readonly string[]): Script {
+function speak(words: readonly string[]): Script {
   return async function* (request) {
     yield [
       { type: "queued", promptTokens: 5 },
