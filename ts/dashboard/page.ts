@@ -23,6 +23,19 @@ const NAVIGATION: readonly (readonly [id: string, label: string])[] = [
   ["chat", "Chat"],
 ]
 
+/** In the order of the cascade. */
+const STYLESHEETS = [
+  "tokens.css",
+  "base.css",
+  "dashboard.css",
+  "panels.css",
+  "charts.css",
+  "ranks.css",
+  "history.css",
+  "chat.css",
+  "prose.css",
+]
+
 function card(id: string, title: string, content: Html): Html {
   return html`
     <section class="card card-${id}" id="${id}" aria-labelledby="${id}-title">
@@ -61,9 +74,7 @@ export function renderPage(snapshot: Snapshot, options: PageOptions = {}): strin
         <meta name="htmx-config" content="includeIndicatorCSS:false history:false" />
         <title>mlx-jaccl-cluster</title>
         <link rel="icon" href="/static/icon.svg" type="image/svg+xml" />
-        ${stylesheet("dashboard.css", nonce)}
-        ${stylesheet("panels.css", nonce)}
-        ${stylesheet("chat.css", nonce)}
+        ${STYLESHEETS.map((path) => stylesheet(path, nonce))}
         <script src="/static/theme.js" ${nonce !== undefined && html`nonce="${nonce}"`}></script>
         ${script("vendor/htmx.min.js", nonce, false)}
         ${script("vendor/hx-sse.min.js", nonce, false)}
