@@ -14,12 +14,14 @@ interface SamplingFields {
   readonly ignore_eos?: boolean | null
 }
 
-export function samplingOf(fields: SamplingFields): SamplingParameters {
+/** The request's own word, else the model's authors', else OpenAI's. */
+export function samplingOf(fields: SamplingFields, { defaults = {} }: Pick<ModelInfo, "defaults">): SamplingParameters {
   return {
-    temperature: fields.temperature ?? 1,
-    topP: fields.top_p ?? 1,
-    topK: Math.max(0, fields.top_k ?? 0),
-    minP: fields.min_p ?? 0,
+    temperature: fields.temperature ?? defaults.temperature ?? 1,
+    // Some models ship 0 where they mean "off"; a request may not say it.
+    topP: fields.top_p ?? (defaults.topP || 1),
+    topK: Math.max(0, fields.top_k ?? defaults.topK ?? 0),
+    minP: fields.min_p ?? defaults.minP ?? 0,
     seed: typeof fields.seed === "number" ? BigInt.asUintN(64, BigInt(fields.seed)) : randomSeed(),
     ignoreEos: fields.ignore_eos ?? false,
   }

@@ -42,7 +42,7 @@ export function chatCompletionsRoute(services: Services): Route {
         id: identity.id,
         model: model.id,
         prompt: promptOf(body),
-        sampling: samplingOf(body),
+        sampling: samplingOf(body, model),
         maxTokens: body.max_completion_tokens ?? body.max_tokens ?? null,
         stop: stopOf(body.stop),
         choices,

@@ -40,7 +40,7 @@ export function completionsRoute(services: Services): Route {
         throw new HttpError("invalid_value", `Prompts times 'n' is ${choices}; at most ${LIMITS.prompts}.`, {
           param: "n",
         })
-      const sampling = samplingOf(body)
+      const sampling = samplingOf(body, model)
       const logprobs = body.logprobs ?? null
       const requests = prompts.map(
         (prompt, index): GenerationRequest => ({

@@ -16,11 +16,21 @@ export const PositiveTokens = Type.Integer({ minimum: 1, maximum: LIMITS.maxToke
 
 export const samplingFields = {
   temperature: Nullable(
-    Type.Number({ minimum: 0, maximum: LIMITS.temperature, description: "0 is greedy. Default 1." }),
+    Type.Number({
+      minimum: 0,
+      maximum: LIMITS.temperature,
+      description: "0 is greedy. Default: the model's own, else 1.",
+    }),
   ),
-  top_p: Nullable(Type.Number({ minimum: 0, maximum: 1, description: "Default 1." })),
-  top_k: Nullable(Type.Integer({ minimum: -1, maximum: 1_000_000, description: "0 or -1 is off. Extension." })),
-  min_p: Nullable(Type.Number({ minimum: 0, maximum: 1, description: "Default 0. Extension." })),
+  top_p: Nullable(Type.Number({ minimum: 0, maximum: 1, description: "Default: the model's own, else 1." })),
+  top_k: Nullable(
+    Type.Integer({
+      minimum: -1,
+      maximum: 1_000_000,
+      description: "0 or -1 is off. Default: the model's own, else off. Extension.",
+    }),
+  ),
+  min_p: Nullable(Type.Number({ minimum: 0, maximum: 1, description: "Default: the model's own, else 0. Extension." })),
   seed: Nullable(
     Type.Integer({
       minimum: Number.MIN_SAFE_INTEGER,
