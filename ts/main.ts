@@ -14,7 +14,7 @@ import {
   type TokenHalfOptions,
   tokenHalfOptions,
 } from "./engine/index.ts"
-import { createServer, type ServerOptions } from "./http/index.ts"
+import { createServer, type Server, type ServerOptions } from "./http/index.ts"
 import type { Isolation } from "./isolation.ts"
 import { locateModel } from "./model-location.ts"
 import { startProcessIsolation } from "./process-isolation.ts"
@@ -84,7 +84,10 @@ async function run(options: ServeOptions, signals: Signals, closers: (() => Prom
   await badInput(async () => tokenHalfOptions(options.engine))
   const start = createStart()
 
-  const isolation = await startIsolation(options, { root, version, hostfile }, start)
+  let reportIncident: Server["reportIncident"] = () => {}
+  const isolation = await startIsolation(options, { root, version, hostfile }, start, (reason) =>
+    reportIncident("rank_lost", reason),
+  )
   closers.push(() => isolation.close(RANK_STOP_GRACE_MS))
   const textPool = createTextPool()
   closers.push(() => textPool.close())
@@ -99,9 +102,13 @@ async function run(options: ServeOptions, signals: Signals, closers: (() => Prom
   isolation.link.onNotice((notice) => {
     if (notice.type === "load_failed") {
       const reason = `cannot load ${files.path}: ${notice.message}`
+      reportIncident("load_failed", reason)
       if (start.isReady) isolation.restart(reason)
       else start.fail(new StartError(reason, 1))
-    } else if (notice.type === "step_failed") log(`engine: a step failed: ${notice.message}`)
+    } else if (notice.type === "step_failed") {
+      reportIncident("step_failed", notice.message)
+      log(`engine: a step failed: ${notice.message}`)
+    }
   })
   textPool.facts(files).catch((error: unknown) => start.fail(new StartError(describe(error), 2, error)))
   engine.onStatus((status) => {
@@ -115,6 +122,7 @@ async function run(options: ServeOptions, signals: Signals, closers: (() => Prom
     createServer({ engine, cluster: () => isolation.cluster(), log, options: http }),
   )
   closers.push(() => server.close())
+  reportIncident = (code, cause) => server.reportIncident(code, cause)
   const bound = await server.listen()
   const address = `http://${bound.host.includes(":") ? `[${bound.host}]` : bound.host}:${bound.port}`
 
@@ -175,11 +183,17 @@ interface Place {
   readonly hostfile: Hostfile
 }
 
-async function startIsolation(options: ServeOptions, place: Place, start: Start): Promise<Isolation> {
+async function startIsolation(
+  options: ServeOptions,
+  place: Place,
+  start: Start,
+  lost: (reason: string) => void,
+): Promise<Isolation> {
   const engine = options.engine ?? {}
   const events = {
     log,
     down(reason: string, attempt: number) {
+      lost(reason)
       if (!start.isReady && attempt >= START_ATTEMPTS) start.fail(new StartError(reason, 1))
     },
     ended: (reason: string) => start.fail(new StartError(reason, 1)),

@@ -35,6 +35,26 @@ export interface Snapshot {
   readonly world_size: number
   readonly requests: readonly RequestView[]
   readonly errors: readonly ErrorView[]
+  /** Since the start. */
+  readonly latency_ms: {
+    readonly time_to_first_token: PercentilesView | null
+    readonly inter_token: PercentilesView | null
+    readonly request: PercentilesView | null
+    readonly queue: PercentilesView | null
+  }
+  /** Prompt tokens computed a second of prefill, requests of the last minute; null if none ended. */
+  readonly prefill_tps_60s: number | null
+  /** Tokens a second of one stream after its first token, requests of the last minute. */
+  readonly decode_tps_60s: number | null
+  /** Of ended requests since the start. */
+  readonly prefix_cache: { readonly hit_tokens: number; readonly prompt_tokens: number }
+}
+
+/** Milliseconds. */
+export interface PercentilesView {
+  readonly p50: number
+  readonly p90: number
+  readonly p99: number
 }
 
 export interface MemoryView {
@@ -75,9 +95,24 @@ export interface RequestView {
   readonly ttft_ms: number | null
   readonly latency_ms: number
   readonly generation_tps: number | null
-  /** "ok", "slow", "error" or "cancelled". */
+  /** "ok", "slow", "error" or "cancelled"; of those that have not ended "queued" or "running". */
   readonly status: string
   readonly finish_reason: string | null
+  readonly prefill_tps: number | null
+  /** Milliseconds since the request came; null where it has not happened. */
+  readonly timeline: TimelineView
+  /** Code of the error that ended it. */
+  readonly error: string | null
+  /** Beginning of the prompt, only where the operator asked for it. */
+  readonly prompt: string | null
+}
+
+export interface TimelineView {
+  /** The prompt was tokenized and waited for its turn. */
+  readonly queued_ms: number | null
+  readonly prefill_ms: number | null
+  readonly first_token_ms: number | null
+  readonly end_ms: number | null
 }
 
 export interface ErrorView {
@@ -85,4 +120,7 @@ export interface ErrorView {
   readonly code: string
   readonly message: string
   readonly request_id: string | null
+  readonly cause: string | null
+  /** What an operator can do. */
+  readonly cure: string
 }

@@ -2,17 +2,16 @@
 // the admission ticket, the metrics record and the stall deadline, and gives them all back at the one end. Knows no wire
 // format: a RunSink writes the answer.
 
-import {
-  EngineError,
-  type Engine,
-  type GenerationEvent,
-  type GenerationHandle,
-  type GenerationRequest,
-  type GenerationTimes,
-  type Usage,
+import type {
+  Engine,
+  GenerationEvent,
+  GenerationHandle,
+  GenerationRequest,
+  GenerationTimes,
+  Usage,
 } from "../engine/index.ts"
 import type { Admission } from "./admission.ts"
-import { HttpError } from "./error-response.ts"
+import { HttpError, reportError } from "./error-response.ts"
 import type { Metrics } from "./metrics.ts"
 import type { AbortReason } from "./server-port.ts"
 
@@ -83,7 +82,8 @@ export function createRuns(parts: {
         if (!open) return
         close()
         if (cancel) for (const handle of handles) handle.cancel()
-        record.end({ failed: error instanceof EngineError && error.code === "cancelled" ? "cancelled" : "error" })
+        const { code } = reportError(error)
+        record.end({ failed: code === "cancelled" ? "cancelled" : "error", error: code })
         sink.failed(error)
       }
       const run: Run = {

@@ -75,7 +75,7 @@ t.test("a request's record gives its times, and its tokens are counted while the
   t.same([...metrics.outcomes], [["length", 1]])
   t.same(
     Object.values(metrics.latencies).map((latency) => latency.count),
-    [1, 2, 1, 1],
+    [1, 2, 1, 1, 1],
   )
   t.end()
 })
@@ -98,5 +98,40 @@ t.test("a slow first token, an error and a cancel show in the history, which is 
   for (let index = 0; index < LIMITS.errorHistory + 5; index++) metrics.logError("internal", `e${index}`, null)
   t.equal(metrics.errorLog().length, LIMITS.errorHistory)
   t.equal(metrics.errorLog()[0]?.message, `e${LIMITS.errorHistory + 4}`)
+  t.end()
+})
+
+t.test("a request that runs shows how far it is, and its timeline stays when it has ended", (t) => {
+  const clock = fakeClock()
+  const ended: string[] = []
+  const metrics = createMetrics(clock, (request) => ended.push(request.id))
+  const record = metrics.begin("a", "chat", "Why is")
+  t.match(metrics.runningRequests(), [{ id: "a", status: "queued", timeline: { queued_ms: null } }])
+  clock.ms = 3
+  record.promptTokens(10)
+  clock.ms = 20
+  record.started(4)
+  t.match(metrics.runningRequests(), [{ status: "running", timeline: { queued_ms: 3, prefill_ms: 20, end_ms: null } }])
+  clock.ms = 50
+  record.tokens(1)
+  clock.ms = 150
+  record.tokens(1)
+  const times = { queuedMs: 10, prefillMs: 30, firstTokenMs: 50, totalMs: 150 }
+  record.end({ usage: { promptTokens: 10, cachedTokens: 4, completionTokens: 2, reasoningTokens: 0 }, times: [times] })
+  t.same(metrics.runningRequests(), [])
+  t.match(metrics.requestLog(), [
+    {
+      prompt: "Why is",
+      prefill_tps: 200,
+      generation_tps: 10,
+      timeline: { queued_ms: 3, prefill_ms: 10, first_token_ms: 50, end_ms: 150 },
+    },
+  ])
+  clock.ms = 2000
+  t.equal(metrics.prefillTps(), 200, "six of ten tokens were computed, in 30 ms")
+  t.equal(metrics.decodeTps(), 10)
+  t.same(ended, ["a"])
+  metrics.logError("rank_lost", "A rank was lost.", null, "ended by SIGKILL")
+  t.match(metrics.errorLog(), [{ cause: "ended by SIGKILL", cure: /starts again by itself/ }])
   t.end()
 })

@@ -2,13 +2,18 @@
 // so it survives restarts of the engine. Knows no wire format.
 
 import type { ErrorView, RequestView } from "../dashboard/index.ts"
-import type { FinishReason, GenerationTimes, Usage } from "../engine/index.ts"
+import { cureOf } from "./error-cures.ts"
 import { createLatency, LATENCY_BUCKETS, type Latency } from "./latency.ts"
 import { LIMITS } from "./limits.ts"
 import { createRateHistory } from "./rate-history.ts"
+import {
+  createRequestRecord,
+  type Outcome,
+  type RecordListener,
+  type RequestFacts,
+  type RequestRecord,
+} from "./request-record.ts"
 import { createRingLog } from "./ring-log.ts"
-
-export type Outcome = FinishReason | "error" | "cancelled"
 
 export interface Metrics {
   readonly startedMs: number
@@ -27,28 +32,25 @@ export interface Metrics {
     readonly betweenTokens: Latency
     readonly request: Latency
     readonly queue: Latency
+    readonly prefill: Latency
   }
-  begin(id: string, kind: string): RequestRecord
+  begin(id: string, kind: string, prompt?: string | null): RequestRecord
   countResponse(route: string, status: number): void
-  logError(code: string, message: string, requestId: string | null): void
+  logError(code: string, message: string, requestId: string | null, cause?: string | null): void
   /** Tokens in each of the last 60 complete seconds, oldest first. */
   history(): number[]
   peakTps(): number
   /** Mean end-to-end seconds of the requests that ended in the last minute; 0 if none. */
   meanLatencySeconds(): number
-  /** Newest first. */
+  /** Prompt tokens computed a second of prefill, over the requests that ended in the last minute; null if none. */
+  prefillTps(): number | null
+  /** Tokens a second of one stream after its first token, over the requests that ended in the last minute. */
+  decodeTps(): number | null
+  /** Requests that have not ended, newest first. */
+  runningRequests(): RequestView[]
+  /** Those that have ended, newest first. */
   requestLog(): RequestView[]
   errorLog(): ErrorView[]
-}
-
-/** The life of one HTTP request that generates. `end` is idempotent. */
-export interface RequestRecord {
-  promptTokens(count: number): void
-  started(cachedTokens: number): void
-  tokens(count: number): void
-  finished(reason: FinishReason): void
-  slowReader(): void
-  end(result: { usage: Usage; times: readonly GenerationTimes[] } | { failed: "error" | "cancelled" }): void
 }
 
 export interface MetricsClock {
@@ -58,12 +60,20 @@ export interface MetricsClock {
   date(): number
 }
 
-export function createMetrics(clock: MetricsClock = { now: () => performance.now(), date: () => Date.now() }): Metrics {
-  const tokenRate = createRateHistory(LIMITS.historySeconds)
-  const requestRate = createRateHistory(LIMITS.historySeconds)
-  const latencyRate = createRateHistory(LIMITS.historySeconds)
+const SYSTEM_CLOCK: MetricsClock = { now: () => performance.now(), date: () => Date.now() }
+
+/** `ended` is told of every request at its end. */
+export function createMetrics(
+  clock: MetricsClock = SYSTEM_CLOCK,
+  ended: (request: RequestView) => void = () => {},
+): Metrics {
+  const minute = () => createRateHistory(LIMITS.historySeconds)
+  const [tokenRate, requestRate, latencyRate] = [minute(), minute(), minute()]
+  const prefillRate = { tokens: minute(), ms: minute() }
+  const decodeRate = { tokens: minute(), ms: minute() }
   const requestLog = createRingLog<RequestView>(LIMITS.requestHistory)
   const errorLog = createRingLog<ErrorView>(LIMITS.errorHistory)
+  const running = new Map<RequestFacts, { view(): RequestView }>()
   const outcomes = new Map<Outcome, number>()
   const responses = new Map<string, number>()
   const errorCodes = new Map<string, number>()
@@ -72,89 +82,54 @@ export function createMetrics(clock: MetricsClock = { now: () => performance.now
     betweenTokens: createLatency(LATENCY_BUCKETS.betweenTokens),
     request: createLatency(LATENCY_BUCKETS.request),
     queue: createLatency(LATENCY_BUCKETS.request),
+    prefill: createLatency(LATENCY_BUCKETS.request),
   }
   const startedMs = clock.now()
-  const totals = { requests: 0, running: 0, completionTokens: 0, promptTokens: 0, cachedTokens: 0, slowReaders: 0 }
+  const totals = { requests: 0, completionTokens: 0, promptTokens: 0, cachedTokens: 0, slowReaders: 0 }
   const sum = (values: readonly number[]) => values.reduce((total, value) => total + value, 0)
-
-  const begin = (id: string, kind: string): RequestRecord => {
-    const time = clock.date()
-    const beganMs = clock.now()
-    let open = true
-    let promptTokens = 0
-    let cachedTokens = 0
-    let completionTokens = 0
-    let firstTokenMs: number | null = null
-    let lastTokenMs = 0
-    let reason: FinishReason | null = null
-    totals.requests++
-    totals.running++
-
-    return {
-      promptTokens(count) {
-        promptTokens += count
-      },
-      started(cached) {
-        cachedTokens += cached
-      },
-      tokens(count) {
-        const nowMs = clock.now()
-        tokenRate.add(count, nowMs)
-        completionTokens += count
-        totals.completionTokens += count
-        if (firstTokenMs === null) {
-          firstTokenMs = nowMs - beganMs
-          latencies.firstToken.record(firstTokenMs)
-        } else latencies.betweenTokens.record(nowMs - lastTokenMs)
-        lastTokenMs = nowMs
-      },
-      finished(next) {
-        reason = next
-      },
-      slowReader() {
-        totals.slowReaders++
-      },
-      end(result) {
-        if (!open) return
-        open = false
-        totals.running--
-        const nowMs = clock.now()
-        const latencyMs = nowMs - beganMs
-        if ("usage" in result) {
-          promptTokens = result.usage.promptTokens
-          cachedTokens = result.usage.cachedTokens
-          // Tokens without text of their own (end of turn, a cut stop string) are known only now.
-          totals.completionTokens += Math.max(0, result.usage.completionTokens - completionTokens)
-          completionTokens = result.usage.completionTokens
-          for (const times of result.times) latencies.queue.record(times.queuedMs)
-        }
-        totals.promptTokens += promptTokens
-        totals.cachedTokens += cachedTokens
-        const outcome: Outcome = "failed" in result ? result.failed : (reason ?? "stop")
-        outcomes.set(outcome, (outcomes.get(outcome) ?? 0) + 1)
-        if (outcome !== "cancelled" && outcome !== "error") {
-          latencies.request.record(latencyMs)
-          requestRate.add(1, nowMs)
-          latencyRate.add(latencyMs / 1000, nowMs)
-        }
-        const decodeMs = firstTokenMs === null ? 0 : lastTokenMs - beganMs - firstTokenMs
-        const slow = firstTokenMs !== null && firstTokenMs > LIMITS.slowFirstTokenMs
-        requestLog.push({
-          id,
-          time,
-          kind,
-          prompt_tokens: promptTokens,
-          cached_tokens: cachedTokens,
-          completion_tokens: completionTokens,
-          ttft_ms: firstTokenMs,
-          latency_ms: latencyMs,
-          generation_tps: decodeMs > 0 && completionTokens > 1 ? ((completionTokens - 1) * 1000) / decodeMs : null,
-          status: "failed" in result ? result.failed : slow ? "slow" : "ok",
-          finish_reason: "failed" in result ? null : reason,
-        })
-      },
-    }
+  const perSecond = (rate: typeof prefillRate) => {
+    const nowMs = clock.now()
+    const ms = sum(rate.ms.seconds(nowMs))
+    return ms > 0 ? (sum(rate.tokens.seconds(nowMs)) * 1000) / ms : null
   }
+
+  const listenerOf = (facts: RequestFacts): RecordListener => ({
+    tokens(count, nowMs, sinceLastMs, firstMs) {
+      tokenRate.add(count, nowMs)
+      totals.completionTokens += count
+      if (sinceLastMs === null) latencies.firstToken.record(firstMs)
+      else latencies.betweenTokens.record(sinceLastMs)
+    },
+    slowReader() {
+      totals.slowReaders++
+    },
+    ended({ view, outcome, lateTokens, times, prefill, decode }, nowMs) {
+      running.delete(facts)
+      totals.completionTokens += lateTokens
+      totals.promptTokens += view.prompt_tokens
+      totals.cachedTokens += view.cached_tokens
+      outcomes.set(outcome, (outcomes.get(outcome) ?? 0) + 1)
+      for (const { queuedMs, prefillMs } of times) {
+        latencies.queue.record(queuedMs)
+        latencies.prefill.record(prefillMs)
+      }
+      for (const [rate, work] of [
+        [prefillRate, prefill],
+        [decodeRate, decode],
+      ] as const) {
+        if (work === null) continue
+        rate.tokens.add(work.tokens, nowMs)
+        rate.ms.add(work.ms, nowMs)
+      }
+      if (outcome !== "cancelled" && outcome !== "error") {
+        latencies.request.record(view.latency_ms)
+        requestRate.add(1, nowMs)
+        latencyRate.add(view.latency_ms / 1000, nowMs)
+      }
+      requestLog.push(view)
+      ended(view)
+    },
+  })
 
   return {
     startedMs,
@@ -162,7 +137,7 @@ export function createMetrics(clock: MetricsClock = { now: () => performance.now
       return totals.requests
     },
     get running() {
-      return totals.running
+      return running.size
     },
     get completionTokens() {
       return totals.completionTokens
@@ -180,14 +155,20 @@ export function createMetrics(clock: MetricsClock = { now: () => performance.now
     responses,
     errorCodes,
     latencies,
-    begin,
+    begin(id, kind, prompt = null) {
+      const facts: RequestFacts = { id, kind, prompt, time: clock.date() }
+      const record = createRequestRecord(facts, () => clock.now(), listenerOf(facts))
+      totals.requests++
+      running.set(facts, record)
+      return record
+    },
     countResponse(route, status) {
       const key = `${route} ${status}`
       responses.set(key, (responses.get(key) ?? 0) + 1)
     },
-    logError(code, message, requestId) {
+    logError(code, message, requestId, cause = null) {
       errorCodes.set(code, (errorCodes.get(code) ?? 0) + 1)
-      errorLog.push({ time: clock.date(), code, message, request_id: requestId })
+      errorLog.push({ time: clock.date(), code, message, request_id: requestId, cause, cure: cureOf(code) })
     },
     history: () => tokenRate.seconds(clock.now()),
     peakTps: () => tokenRate.peak(clock.now()),
@@ -196,6 +177,9 @@ export function createMetrics(clock: MetricsClock = { now: () => performance.now
       const count = sum(requestRate.seconds(nowMs))
       return count === 0 ? 0 : sum(latencyRate.seconds(nowMs)) / count
     },
+    prefillTps: () => perSecond(prefillRate),
+    decodeTps: () => perSecond(decodeRate),
+    runningRequests: () => [...running.values()].map((record) => record.view()).toReversed(),
     requestLog: () => requestLog.list().toReversed(),
     errorLog: () => errorLog.list().toReversed(),
   }

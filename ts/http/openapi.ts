@@ -21,12 +21,20 @@ export function openApiDocument(routes: readonly Route[], version: string): obje
   for (const route of routes) {
     const wildcard = route.path.endsWith("/*")
     const path = wildcard ? `${route.path.slice(0, -1)}{id}` : route.path
-    const parameter = { name: "id", in: "path", required: true, schema: { type: "string" } }
+    const parameters = [
+      ...(wildcard ? [{ name: "id", in: "path", required: true, schema: { type: "string" } }] : []),
+      ...Object.entries(route.doc.query ?? {}).map(([name, description]) => ({
+        name,
+        in: "query",
+        description,
+        schema: { type: "string" },
+      })),
+    ]
     const { body } = route.doc
     const operation = {
       summary: route.doc.summary,
       operationId: `${route.method.toLowerCase()}${route.path.replaceAll(/[^a-zA-Z0-9]+/g, "_")}`,
-      ...(wildcard ? { parameters: [parameter] } : {}),
+      ...(parameters.length === 0 ? {} : { parameters }),
       ...(body === undefined
         ? {}
         : { requestBody: { required: true, content: { "application/json": { schema: refer(body) } } } }),

@@ -43,12 +43,21 @@ export function renderPrometheus(sources: {
   family("gauge", "tokens_per_second", `Completion tokens a second, mean of ${RATE_SECONDS} s.`, [
     [{}, recent.reduce((sum, count) => sum + count, 0) / RATE_SECONDS],
   ])
+  family("gauge", "prefill_tokens_per_second", "Prompt tokens computed a second of prefill, last minute.", [
+    [{}, metrics.prefillTps()],
+  ])
+  family("gauge", "decode_tokens_per_second", "Tokens a second of one stream after its first, last minute.", [
+    [{}, metrics.decodeTps()],
+  ])
   family("gauge", "queue_depth", "Requests that wait for their first step.", one(engine.waiting))
   family("gauge", "memory_used_bytes", "Memory in use on the host of a rank.", [
     ...ranks(({ memory }) => (memory === null ? null : memory.totalBytes - memory.availableBytes)),
   ])
   family("gauge", "rdma_bandwidth_gbps", "Last measured bandwidth of the worst link, gigabytes a second.", [
     [{}, rdma.bandwidth_gbps],
+  ])
+  family("gauge", "rdma_bandwidth_bytes_per_second", "Last measured bandwidth of the worst link.", [
+    [{}, rdma.bandwidth_gbps === null ? null : rdma.bandwidth_gbps * 1e9],
   ])
   family("gauge", "rdma_latency_us", "Last measured latency of the worst link, microseconds.", one(rdma.latency_us))
   family("gauge", "rdma_latency_seconds", "Last measured latency of the worst link.", [
@@ -129,6 +138,7 @@ export function renderPrometheus(sources: {
     latencies.betweenTokens,
   )
   histogram(out, "request_duration_seconds", "Whole requests that went well.", latencies.request)
+  histogram(out, "prefill_time_seconds", "From the first step of a prompt to its last.", latencies.prefill)
   histogram(out, "queue_time_seconds", "From the engine's door to the first step.", latencies.queue)
   return `${out.join("\n")}\n`
 }

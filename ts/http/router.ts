@@ -21,6 +21,8 @@ export interface Route {
 export interface RouteDoc {
   readonly summary: string
   readonly body?: TSchema
+  /** Query parameters, all optional: name and meaning. */
+  readonly query?: Readonly<Record<string, string>>
   /** Answer 200; a string is a content type without a schema. */
   readonly answer: TSchema | string
   /** Schema of one event of a streamed answer. */

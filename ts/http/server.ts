@@ -5,6 +5,7 @@ import type { Engine } from "../engine/index.ts"
 import { createAdmission } from "./admission.ts"
 import { createApiKeys, readKeyFile } from "./api-keys.ts"
 import { chooseServer } from "./choose-server.ts"
+import { INCIDENTS, type IncidentCode } from "./error-cures.ts"
 import { HttpError, reportError } from "./error-response.ts"
 import { createGate, refuseOpenBind } from "./gate.ts"
 import { createRuns } from "./generation-run.ts"
@@ -26,6 +27,8 @@ export interface Server {
    * have ended; at the deadline what is left gets an error. Idempotent.
    */
   drain(timeoutMs: number): Promise<void>
+  /** What went wrong in the cluster, for the error log. */
+  reportIncident(code: IncidentCode, cause: string): void
   /** Cuts everything. Idempotent. */
   close(): Promise<void>
 }
@@ -53,7 +56,7 @@ export function createServer({ engine, cluster, options = {}, log = () => {} }: 
     buildSnapshot(metrics, engine.status(), cluster(), { version: settings.version, uptimeSeconds: uptimeSeconds() })
   const viewers = createViewerHub(snapshot, LIMITS.snapshotMs)
   const record = (code: string, message: string, requestId: string, error: unknown) => {
-    metrics.logError(code, message, requestId)
+    metrics.logError(code, message, requestId, causeOf(error))
     log(`http: ${requestId} ${code}: ${oneLine(describe(error))}`)
   }
   const services: Services = {
@@ -118,6 +121,7 @@ export function createServer({ engine, cluster, options = {}, log = () => {} }: 
       draining ??= drain(timeoutMs)
       return draining
     },
+    reportIncident: (code, cause) => metrics.logError(code, INCIDENTS[code], null, oneLine(cause)),
     async close() {
       admission.drain()
       viewers.close()
@@ -125,6 +129,14 @@ export function createServer({ engine, cluster, options = {}, log = () => {} }: 
       await port?.close()
     },
   }
+}
+
+function causeOf(error: unknown): string | null {
+  if (!(error instanceof Error)) return null
+  // What nobody foresaw has a message that clients are not told; operators are.
+  const unforeseen = reportError(error).code === "internal" && reportError(error).message !== error.message
+  const cause = error.cause instanceof Error ? error.cause.message : null
+  return unforeseen ? oneLine(describe(error)) : cause === null ? null : oneLine(cause)
 }
 
 function describe(error: unknown): string {

@@ -3,6 +3,7 @@
 import type { ClusterStatus, LinkStatus, RankMemory } from "../control/index.ts"
 import type { LinkView, MemoryView, Snapshot } from "../dashboard/index.ts"
 import type { EngineStatus } from "../engine/index.ts"
+import type { Latency } from "./latency.ts"
 import { LIMITS } from "./limits.ts"
 import type { Metrics } from "./metrics.ts"
 
@@ -68,6 +69,10 @@ export function buildSnapshot(
     world_size: cluster.size,
     requests: metrics.requestLog().slice(0, LIMITS.snapshotRequests),
     errors: metrics.errorLog(),
+    latency_ms: latencyView(metrics),
+    prefill_tps_60s: roundMaybe(metrics.prefillTps(), 1),
+    decode_tps_60s: roundMaybe(metrics.decodeTps(), 1),
+    prefix_cache: { hit_tokens: metrics.cachedTokens, prompt_tokens: metrics.promptTokens },
   }
 }
 
@@ -106,6 +111,23 @@ export function worstLink(links: readonly LinkStatus[]): LinkView {
   if (chosen === undefined)
     return { bandwidth_gbps: null, latency_us: null, link_active: false, last_probe_s: null, share: null }
   return linkView(chosen)
+}
+
+export function latencyView({ latencies }: Metrics): Snapshot["latency_ms"] {
+  const view = (latency: Latency) => {
+    const found = latency.percentiles()
+    return found === null ? null : { p50: round(found.p50, 3), p90: round(found.p90, 3), p99: round(found.p99, 3) }
+  }
+  return {
+    time_to_first_token: view(latencies.firstToken),
+    inter_token: view(latencies.betweenTokens),
+    request: view(latencies.request),
+    queue: view(latencies.queue),
+  }
+}
+
+function roundMaybe(value: number | null, digits: number): number | null {
+  return value === null ? null : round(value, digits)
 }
 
 function round(value: number, digits: number): number {

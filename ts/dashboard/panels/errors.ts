@@ -27,6 +27,8 @@ export const errors: Panel = {
                   ${error.request_id !== null && html`<span class="muted error-id">${error.request_id}</span>`}
                 </p>
                 <p class="error-message">${error.message}</p>
+                ${error.cause !== null && html`<p class="error-cause"><b>Cause</b> ${error.cause}</p>`}
+                <p class="error-cure"><b>Cure</b> ${error.cure}</p>
               </li>
             `,
           )}

@@ -55,7 +55,25 @@ export function sampleSnapshot(size: number, change: Partial<Snapshot> = {}): Sn
     version: "0.1.0",
     world_size: size,
     requests: [request("chatcmpl-1", 1_700_000_000_000, "ok"), request("chatcmpl-2", 1_700_000_001_000, "slow")],
-    errors: [{ time: 1_700_000_002_000, code: "rank_lost", message: "Rank 1 is lost.", request_id: "chatcmpl-2" }],
+    errors: [
+      {
+        time: 1_700_000_002_000,
+        code: "rank_lost",
+        message: "Rank 1 is lost.",
+        request_id: "chatcmpl-2",
+        cause: "ended by SIGKILL",
+        cure: "It starts again by itself.",
+      },
+    ],
+    latency_ms: {
+      time_to_first_token: { p50: 84, p90: 140, p99: 412 },
+      inter_token: { p50: 15.9, p90: 17.2, p99: 24.8 },
+      request: { p50: 2060, p90: 4100, p99: 9020 },
+      queue: { p50: 0.4, p90: 21, p99: 180 },
+    },
+    prefill_tps_60s: 1240.5,
+    decode_tps_60s: 62.4,
+    prefix_cache: { hit_tokens: 41_200, prompt_tokens: 98_304 },
     ...change,
   }
 }
@@ -87,6 +105,10 @@ function request(id: string, time: number, status: string): Snapshot["requests"]
     generation_tps: 62.1,
     status,
     finish_reason: "stop",
+    prefill_tps: 1240.5,
+    timeline: { queued_ms: 1.2, prefill_ms: 4, first_token_ms: 84, end_ms: 2060 },
+    error: null,
+    prompt: null,
   }
 }
 
@@ -108,7 +130,9 @@ export function hostileSnapshot(): Snapshot {
       kind: HOSTILE,
       status: HOSTILE,
       finish_reason: HOSTILE,
+      error: HOSTILE,
+      prompt: HOSTILE,
     })),
-    errors: [{ time: 0, code: HOSTILE, message: HOSTILE, request_id: HOSTILE }],
+    errors: [{ time: 0, code: HOSTILE, message: HOSTILE, request_id: HOSTILE, cause: HOSTILE, cure: HOSTILE }],
   }
 }

@@ -6,6 +6,7 @@ import type { Route } from "../router.ts"
 import { Health, Ready } from "../schemas/operations.ts"
 import type { Services } from "../services.ts"
 import { memoryView } from "../snapshot-builder.ts"
+import { requestRoutes } from "./requests.ts"
 
 const FRESH = { "cache-control": "no-store" } as const
 const PROMETHEUS_TYPE = "text/plain; version=0.0.4; charset=utf-8"
@@ -70,16 +71,10 @@ export function operationRoutes(services: Services): Route[] {
         exchange.send(200, PROMETHEUS_TYPE, text, FRESH)
       },
     },
-    view("/requests", "The newest requests, without their text, and latencies since the start.", () => ({
-      requests: metrics.requestLog(),
-      latency_ms: {
-        time_to_first_token: metrics.latencies.firstToken.percentiles(),
-        inter_token: metrics.latencies.betweenTokens.percentiles(),
-        request: metrics.latencies.request.percentiles(),
-        queue: metrics.latencies.queue.percentiles(),
-      },
+    ...requestRoutes(services),
+    view("/errors", "The newest errors of server and cluster, with cause and cure.", () => ({
+      errors: metrics.errorLog(),
     })),
-    view("/errors", "The newest server errors.", () => ({ errors: metrics.errorLog() })),
     view("/queue", "Requests waiting and running, and how many may.", () => {
       const { waiting, running, capacity } = engine.status()
       return { size: waiting, max: capacity, running, active: admission.active }

@@ -1,0 +1,153 @@
+// The life of one HTTP request that generates: what happened when, and how fast. Tells its owner of tokens and of the
+// end; knows no totals and no wire format.
+
+import type { RequestView } from "../dashboard/index.ts"
+import type { FinishReason, GenerationTimes, Usage } from "../engine/index.ts"
+import { LIMITS } from "./limits.ts"
+
+export type Outcome = FinishReason | "error" | "cancelled"
+
+type RequestResult =
+  | { readonly usage: Usage; readonly times: readonly GenerationTimes[] }
+  /** `error`: its code. */
+  | { readonly failed: "error" | "cancelled"; readonly error?: string }
+
+export interface RequestRecord {
+  promptTokens(count: number): void
+  /** Prefill has begun. */
+  started(cachedTokens: number): void
+  tokens(count: number): void
+  finished(reason: FinishReason): void
+  slowReader(): void
+  /** Idempotent. */
+  end(result: RequestResult): void
+}
+
+/** Tokens that took so many milliseconds. */
+export interface Work {
+  readonly tokens: number
+  readonly ms: number
+}
+
+export interface RequestEnd {
+  readonly view: RequestView
+  readonly outcome: Outcome
+  /** Tokens without text of their own (end of turn, a cut stop string), known only at the end. */
+  readonly lateTokens: number
+  readonly times: readonly GenerationTimes[]
+  /** Prompt tokens that were computed, not found; null where nothing is known. */
+  readonly prefill: Work | null
+  /** Tokens after the first. */
+  readonly decode: Work | null
+}
+
+export interface RecordListener {
+  /** `sinceLastMs` is null for the first tokens: then `firstMs` is their time since the request. */
+  tokens(count: number, nowMs: number, sinceLastMs: number | null, firstMs: number): void
+  slowReader(): void
+  ended(end: RequestEnd, nowMs: number): void
+}
+
+export interface RequestFacts {
+  readonly id: string
+  readonly kind: string
+  /** Beginning of the prompt, only where the operator asked for it. */
+  readonly prompt: string | null
+  /** Unix milliseconds. */
+  readonly time: number
+}
+
+const perSecond = (work: Work | null) => (work === null ? null : (work.tokens * 1000) / work.ms)
+const workOf = (tokens: number, ms: number): Work | null => (tokens > 0 && ms > 0 ? { tokens, ms } : null)
+
+/** `view()` tells the state of a request that runs, and its last one afterwards. */
+export function createRequestRecord(
+  facts: RequestFacts,
+  now: () => number,
+  listener: RecordListener,
+): RequestRecord & { view(): RequestView } {
+  const beganMs = now()
+  let last: RequestView | null = null
+  let promptTokens = 0
+  let cachedTokens = 0
+  let completionTokens = 0
+  let queuedMs: number | null = null
+  let prefillMs: number | null = null
+  let firstTokenMs: number | null = null
+  let lastTokenMs: number | null = null
+  let reason: FinishReason | null = null
+
+  const decode = () =>
+    firstTokenMs === null || lastTokenMs === null ? null : workOf(completionTokens - 1, lastTokenMs - firstTokenMs)
+  const view = (status: string, prefill: Work | null, endMs: number | null): RequestView => ({
+    id: facts.id,
+    time: facts.time,
+    kind: facts.kind,
+    prompt_tokens: promptTokens,
+    cached_tokens: cachedTokens,
+    completion_tokens: completionTokens,
+    ttft_ms: firstTokenMs,
+    latency_ms: endMs ?? now() - beganMs,
+    generation_tps: perSecond(decode()),
+    status,
+    finish_reason: reason,
+    prefill_tps: perSecond(prefill),
+    timeline: { queued_ms: queuedMs, prefill_ms: prefillMs, first_token_ms: firstTokenMs, end_ms: endMs },
+    error: null,
+    prompt: facts.prompt,
+  })
+
+  return {
+    promptTokens(count) {
+      queuedMs ??= now() - beganMs
+      promptTokens += count
+    },
+    started(cached) {
+      prefillMs ??= now() - beganMs
+      cachedTokens += cached
+    },
+    tokens(count) {
+      const nowMs = now()
+      const atMs = nowMs - beganMs
+      completionTokens += count
+      const gapMs = lastTokenMs === null ? null : atMs - lastTokenMs
+      firstTokenMs ??= atMs
+      lastTokenMs = atMs
+      listener.tokens(count, nowMs, gapMs, firstTokenMs)
+    },
+    finished(next) {
+      reason = next
+    },
+    slowReader: () => listener.slowReader(),
+    end(result) {
+      if (last !== null) return
+      const nowMs = now()
+      let lateTokens = 0
+      let prefill: Work | null = null
+      if ("usage" in result) {
+        promptTokens = result.usage.promptTokens
+        cachedTokens = result.usage.cachedTokens
+        lateTokens = Math.max(0, result.usage.completionTokens - completionTokens)
+        completionTokens = result.usage.completionTokens
+        const [first] = result.times
+        // The token half's own measures: news of the start may come together with the first token.
+        if (first !== undefined) {
+          prefillMs = Math.max(queuedMs ?? 0, Math.min(first.queuedMs, firstTokenMs ?? first.queuedMs))
+          const spentMs = result.times.reduce((sum, times) => sum + times.prefillMs, 0)
+          prefill = workOf(promptTokens - cachedTokens, spentMs)
+        }
+      }
+      const failed = "failed" in result
+      const slow = firstTokenMs !== null && firstTokenMs > LIMITS.slowFirstTokenMs
+      const outcome: Outcome = failed ? result.failed : (reason ?? "stop")
+      if (failed) reason = null
+      last = {
+        ...view(failed ? result.failed : slow ? "slow" : "ok", prefill, nowMs - beganMs),
+        error: failed ? (result.error ?? null) : null,
+      }
+      const times = failed ? [] : result.times
+      listener.ended({ view: last, outcome, lateTokens, times, prefill, decode: decode() }, nowMs)
+    },
+    view: () => last ?? view(prefillMs === null && firstTokenMs === null ? "queued" : "running", null, null),
+  }
+}
