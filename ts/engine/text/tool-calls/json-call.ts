@@ -6,7 +6,8 @@ import type { ToolDefinition } from "../../generation.ts"
 import type { CallPart, CallReader } from "./format.ts"
 
 /** The usual order: name, then arguments; anything else waits for the end of the body. */
-const HEADER = /^[\s,[;]*\{\s*"name"\s*:\s*("(?:[^"\\]|\\.)*")\s*,\s*"(?:arguments|parameters)"\s*:\s*(?=\{)/
+const HEADER =
+  /^[\s,[;]*\{\s*(?:"tool_call_id"\s*:\s*"[^"\\]*"\s*,\s*)?"(?:tool_)?name"\s*:\s*("(?:[^"\\]|\\.)*")\s*,\s*"(?:arguments|parameters)"\s*:\s*(?=\{)/
 /** A header is shorter; a longer beginning is read at the end. */
 const LONGEST_HEADER = 1024
 /** What may stand after the last call of a body. */
@@ -21,12 +22,14 @@ interface ParsedCall {
 
 /** null: this is no call. */
 function callFromJson(value: unknown): ParsedCall | null {
-  if (typeof value !== "object" || value === null || !("name" in value) || typeof value.name !== "string") return null
+  if (typeof value !== "object" || value === null) return null
+  const name = "name" in value ? value.name : "tool_name" in value ? value.tool_name : null
+  if (typeof name !== "string") return null
   const given = "arguments" in value ? value.arguments : "parameters" in value ? value.parameters : {}
-  if (typeof given === "string") return isObjectText(given) ? { name: value.name, arguments: given } : null
-  if (given === null) return { name: value.name, arguments: "{}" }
+  if (typeof given === "string") return isObjectText(given) ? { name, arguments: given } : null
+  if (given === null) return { name, arguments: "{}" }
   if (typeof given !== "object" || Array.isArray(given)) return null
-  return { name: value.name, arguments: JSON.stringify(given) }
+  return { name, arguments: JSON.stringify(given) }
 }
 
 function isObjectText(text: string): boolean {

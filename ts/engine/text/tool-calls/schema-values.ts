@@ -8,6 +8,31 @@ export function parameterSchema(tools: readonly ToolDefinition[], tool: string, 
   return member(member(schema, "properties"), parameter)
 }
 
+/** Names of a tool's parameters, in the order of its schema. */
+export function parameterNames(tools: readonly ToolDefinition[], tool: string): readonly string[] {
+  const properties = member(tools.find((known) => known.name === tool)?.parameters, "properties")
+  return typeof properties === "object" && properties !== null ? Object.keys(properties) : []
+}
+
+export function memberSchema(schema: unknown, name: string): unknown {
+  return member(member(schema, "properties"), name)
+}
+
+export function itemSchema(schema: unknown): unknown {
+  return member(schema, "items")
+}
+
+/** JSON text of a string that was written as one: another type only where the schema wants no string. */
+export function quotedValue(text: string, schema: unknown): string {
+  const types = schemaTypes(schema)
+  return types.size === 0 || types.has("string") ? JSON.stringify(text) : valueText(text, schema)
+}
+
+/** The text itself where it is JSON, otherwise a JSON string of it. */
+export function jsonOrText(text: string): string {
+  return parsed(text.trim()) === undefined ? JSON.stringify(text) : text.trim()
+}
+
 /** JSON text of `text` as the schema wants it; what does not fit its type stays a text. */
 export function valueText(text: string, schema: unknown): string {
   const types = schemaTypes(schema)
