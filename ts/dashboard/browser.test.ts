@@ -72,6 +72,19 @@ t.test("the page in a browser", { skip }, async (t) => {
     t.equal(await page.locator("svg.topology .box").count(), 2)
   })
 
+  await t.test("a request opens to its timeline, and stays open when the panel is pushed anew", async (t) => {
+    const row = page.locator("tr.more").first()
+    t.ok(await row.isHidden())
+    await page.locator(".expand").first().click()
+    await row.locator(".legend", { hasText: "Prefill" }).waitFor()
+    server.push(
+      sampleSnapshot(2, { requests: sampleSnapshot(2).requests.map((each) => ({ ...each, latency_ms: 7777 })) }),
+    )
+    await page.locator("#panel-requests", { hasText: "7.78 s" }).waitFor()
+    t.ok(await row.isVisible())
+    t.equal(await page.locator(".expand").first().getAttribute("aria-expanded"), "true")
+  })
+
   await t.test("an answer streams, is dressed as Markdown, and never becomes markup", async (t) => {
     await ask("Hello <b>you</b>")
     await page.locator(".message.assistant .stats", { hasText: "TTFT" }).waitFor()

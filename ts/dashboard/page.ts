@@ -15,6 +15,7 @@ const NAVIGATION: readonly (readonly [id: string, label: string])[] = [
   ["overview", "Overview"],
   ["performance", "Performance"],
   ["model", "Model"],
+  ["latency", "Latency"],
   ["topology", "Topology"],
   ["link", "Link"],
   ["memory", "Memory"],

@@ -1,7 +1,9 @@
 // The door of the panels: every panel of the page, in reading order.
 
+import { cache } from "./cache.ts"
 import { errors } from "./errors.ts"
 import { headline } from "./headline.ts"
+import { latency } from "./latency.ts"
 import { link } from "./link.ts"
 import { memory } from "./memory.ts"
 import { model } from "./model.ts"
@@ -22,6 +24,8 @@ export const cards: readonly Panel[] = [
   performance,
   queue,
   model,
+  latency,
+  cache,
   topology,
   link,
   memory,

@@ -2,8 +2,10 @@ import t from "tap"
 import { toText } from "../html.ts"
 import { HOSTILE, hostileSnapshot, memoryOf, sampleSnapshot } from "../testing/sample-snapshot.ts"
 import { cards, headline } from "./index.ts"
+import { scalePosition } from "./latency.ts"
 import { memory, memoryParts } from "./memory.ts"
 import { niceCeiling, sparklinePoints } from "./performance.ts"
+import { phases } from "./timeline.ts"
 
 const all = [headline, ...cards]
 const render = (id: string, ...args: Parameters<typeof sampleSnapshot>): string => {
@@ -124,4 +126,43 @@ t.test("requests come newest first, with their marks", async (t) => {
 t.test("the chart's scale is a round number that holds the peak", async (t) => {
   t.same([0, 0.3, 1, 7, 71.8, 100, 101].map(niceCeiling), [1, 0.5, 1, 10, 100, 100, 200])
   t.same(sparklinePoints([0, 100, Number.NaN], 100), ["0,140", "300,8", "600,140"])
+})
+
+t.test("latencies stand on a logarithmic scale from 0.1 ms to 10 s, and are dashes before there are any", async (t) => {
+  t.same([0, 0.1, 1, 100, 10_000, 1e9].map(scalePosition), [0, 0, 20, 60, 100, 100])
+  t.match(render("latency", 1), "412 ms")
+  const none = { time_to_first_token: null, inter_token: null, request: null, queue: null }
+  t.notMatch(render("latency", 1, { latency_ms: none }), "range-line")
+})
+
+t.test("a request's phases meet end to end, and one that failed early shows only what it reached", async (t) => {
+  const [request] = sampleSnapshot(1).requests
+  if (request === undefined) throw new Error("the sample has requests")
+  t.same(
+    phases(request).map(({ name, ms }) => [name, Math.round(ms * 10) / 10]),
+    [
+      ["Tokenize", 1.2],
+      ["Queue", 2.8],
+      ["Prefill", 80],
+      ["Decode", 1976],
+    ],
+  )
+  const failed = { ...request, timeline: { queued_ms: 2, prefill_ms: null, first_token_ms: null, end_ms: 5 } }
+  t.same(
+    phases(failed).map(({ name, ms }) => [name, ms]),
+    [
+      ["Tokenize", 2],
+      ["Queue", 3],
+    ],
+  )
+})
+
+t.test("the prefix cache shows the share of prompt tokens that needed no work", async (t) => {
+  t.match(render("cache", 1, { prefix_cache: { hit_tokens: 30, prompt_tokens: 120 } }), "25%")
+  t.match(render("cache", 1, { prefix_cache: { hit_tokens: 0, prompt_tokens: 0 } }), "No prompts yet")
+})
+
+t.test("an error is listed with its cause and its cure", async (t) => {
+  t.match(render("errors", 1), "ended by SIGKILL")
+  t.match(render("errors", 1), "It starts again by itself.")
 })

@@ -1,18 +1,24 @@
-// The last requests, newest first. Shows no prompts.
+// The last requests, newest first; each opens to its timeline. Shows prompts only where the operator asked for them.
 
 import { clockTime, count, decimal, isoTime, milliseconds } from "../format.ts"
 import { requestHealth } from "../health.ts"
 import { type Html, html } from "../html.ts"
 import type { RequestView } from "../snapshot.ts"
 import { type Panel, badge, emptyState } from "./panel.ts"
+import { timeline } from "./timeline.ts"
 
 /** GET /requests keeps more. */
 const REQUESTS_SHOWN = 50
 
+/** Columns of the table. */
+const COLUMNS = 9
+
+/** static/live.js opens and closes the second row, and keeps it so when the panel is pushed anew. */
 function row(request: RequestView): Html {
+  const id = `request-${request.id}`
   return html`
     <tr>
-      <td><time datetime="${isoTime(request.time)}" data-local>${clockTime(request.time)}</time></td>
+      <td><button type="button" class="expand" aria-expanded="false" aria-controls="${id}" aria-label="Timeline of ${request.id}"></button><time datetime="${isoTime(request.time)}" data-local>${clockTime(request.time)}</time></td>
       <td class="wide-only"><span class="kind" title="${request.id}">${request.kind}</span></td>
       <td class="number wide-only">${count(request.prompt_tokens)} ${request.cached_tokens > 0 && html`<span class="muted" title="found in the prefix cache">(${count(request.cached_tokens)} cached)</span>`}</td>
       <td class="number">${count(request.completion_tokens)}</td>
@@ -22,6 +28,7 @@ function row(request: RequestView): Html {
       <td>${badge(requestHealth(request.status), request.status)}</td>
       <td class="wide-only muted">${request.finish_reason ?? ""}</td>
     </tr>
+    <tr class="more" id="${id}" hidden><td colspan="${COLUMNS}">${timeline(request)}</td></tr>
   `
 }
 

@@ -73,7 +73,31 @@ function followPanels() {
     showSnapshot(JSON.parse(message.data))
   })
   document.addEventListener("htmx:before:swap", (event) => {
-    for (const task of event.detail.tasks) localizeTimes(task.fragment)
+    for (const task of event.detail.tasks) {
+      localizeTimes(task.fragment)
+      for (const button of task.fragment.querySelectorAll(".expand")) expand(button, task.fragment)
+    }
+  })
+}
+
+/** Ids of the rows that the reader opened. */
+const opened = new Set()
+
+function expand(button, container) {
+  const id = button.getAttribute("aria-controls")
+  const row = container.querySelector(`#${CSS.escape(id)}`)
+  if (row === null) return
+  row.hidden = !opened.has(id)
+  button.setAttribute("aria-expanded", String(!row.hidden))
+}
+
+function wireRows() {
+  document.addEventListener("click", (event) => {
+    const button = event.target.closest("tr")?.querySelector(".expand")
+    if (!button || getSelection()?.type === "Range") return
+    const id = button.getAttribute("aria-controls")
+    if (!opened.delete(id)) opened.add(id)
+    expand(button, document)
   })
 }
 
@@ -172,5 +196,6 @@ localizeTimes(document)
 wireTheme()
 wireCards()
 wireNavigation()
+wireRows()
 followPanels()
 followConnection()
