@@ -1,6 +1,7 @@
 import t from "tap"
 import type { GenerationEvent } from "../generation.ts"
 import { type AnswerOptions, createAnswer } from "./answer.ts"
+import { reasoningMarkers } from "./reasoning.ts"
 import { tokenText } from "./token-text-fixture.ts"
 import { toolCallFormatByName } from "./tool-calls/index.ts"
 
@@ -108,6 +109,45 @@ t.test("thought, text and calls come in order, and the finish reason tells of th
     t.equal(calls.map((call) => call.argumentsDelta).join(""), '{"a": 1}')
     t.match(events.at(-1), { type: "finished", reason: "tool_calls" })
     t.equal(answer.reasoningTokens, 2)
+  }
+})
+
+t.test("channels: thought, call and finish reason, whatever the tokens share", async (t) => {
+  const pieces = [
+    "<|channel|>",
+    "analysis",
+    "<|message|>",
+    "I call",
+    ".",
+    "<|end|>",
+    "<|start|>",
+    "assistant",
+    "<|channel|>",
+    "commentary",
+    " to",
+    "=functions",
+    ".f",
+    " ",
+    "<|constrain|>",
+    "json",
+    "<|message|>",
+    '{"a"',
+    ": 1}",
+  ]
+  const options = {
+    reasoning: reasoningMarkers("<|channel|>"),
+    toolFormat: toolCallFormatByName("harmony"),
+    tools: [{ name: "f" }],
+  }
+  for (const batch of [1, 5, 100]) {
+    const { events, answer } = run(pieces, options, batch)
+    t.equal(events.flatMap((event) => (event.type === "reasoning" ? [event.text] : [])).join(""), "I call.")
+    const calls = events.filter((event) => event.type === "tool_call")
+    t.match(calls[0], { index: 0, name: "f" })
+    t.equal(calls.map((call) => call.argumentsDelta).join(""), '{"a": 1}')
+    t.equal(textOf(events), "")
+    t.match(events.at(-1), { type: "finished", reason: "tool_calls" })
+    t.ok(answer.reasoningTokens >= 2)
   }
 })
 

@@ -45,7 +45,19 @@ export interface ModelText {
 }
 
 /** Control tokens that end a turn wherever a template uses them. */
-const END_OF_TURN = ["<|im_end|>", "<|eot_id|>", "<|eom_id|>", "<end_of_turn>", "<|end|>", "<|end_of_text|>", "</s>"]
+const END_OF_TURN = [
+  "<|im_end|>",
+  "<|eot_id|>",
+  "<|eom_id|>",
+  "<end_of_turn>",
+  "<turn|>",
+  "<|end|>",
+  "<|call|>",
+  "<|return|>",
+  "<|end_of_text|>",
+  "<|END_OF_TURN_TOKEN|>",
+  "</s>",
+]
 
 /** Around tool results, where a format has such tokens. */
 const TOOL_RESULT_MARKERS = ["<tool_response>", "</tool_response>", "[TOOL_RESULTS]", "[/TOOL_RESULTS]"]
@@ -107,7 +119,11 @@ export function createModelText(source: ModelTextSource, tokenizer: TextTokenize
       return prompt.kind === "text" ? encodeText(prompt.text) : checkIds(prompt.ids)
     },
     facts() {
-      const ends = END_OF_TURN.flatMap((text) => (templates.includes(text) ? [controls.get(text)] : []))
+      // On channels a thought ends with its marker, the turn goes on.
+      const notEnd = markers?.channels ? markers.close : null
+      const ends = END_OF_TURN.flatMap((text) =>
+        text !== notEnd && templates.includes(text) ? [controls.get(text)] : [],
+      )
       return {
         tokens: tokenTextSource(tokenizer, controls, visibleTexts(markers, format)),
         vocabularySize: tokenizer.vocabularySize,
@@ -135,7 +151,9 @@ function tokenTextSource(
   visible: ReadonlySet<string>,
 ): TokenTextSource {
   const table = tokenizer.tokenTable()
-  const own = new Map([...controls].map(([text, id]) => [id, visible.has(text) ? Buffer.from(text) : Buffer.alloc(0)]))
+  // A marker may be a control token with other text: <|channel>thought.
+  const isVisible = (text: string): boolean => text !== "" && [...visible].some((marker) => marker.includes(text))
+  const own = new Map([...controls].map(([text, id]) => [id, isVisible(text) ? Buffer.from(text) : Buffer.alloc(0)]))
   const size = table.offsets.length - 1
   const offsets = new Int32Array(size + 1)
   const parts: Uint8Array[] = []

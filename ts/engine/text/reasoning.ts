@@ -1,11 +1,14 @@
 // Splits an answer into what the model thinks and what it says, by the markers of its template. Streams, holding back
 // what may become a marker. Knows no tokens; positions count UTF-16 units of the answer's whole text.
 
+import { createHarmonySplitter } from "./harmony-splitter.ts"
 import { createStopMatcher } from "./stop-matcher.ts"
 
 export interface ReasoningMarkers {
   readonly open: string
   readonly close: string
+  /** The answer is a row of messages on channels (gpt-oss); the markers are those of the thinking channel. */
+  readonly channels?: true
 }
 
 /** Families by their markers; the first that occurs in the chat template is meant. */
@@ -14,11 +17,21 @@ const REASONING_MARKERS: readonly ReasoningMarkers[] = [
   { open: "<seed:think>", close: "</seed:think>" },
   { open: "[THINK]", close: "[/THINK]" },
   { open: "<|channel>thought", close: "<channel|>" },
+  { open: "<|channel|>analysis<|message|>", close: "<|end|>", channels: true },
+  { open: "<|START_THINKING|>", close: "<|END_THINKING|>" },
+  { open: "◁think▷", close: "◁/think▷" },
+  { open: "<|inner_prefix|>", close: "<|inner_suffix|>" },
+  { open: "Here is my thought process:", close: "Here is my response:" },
+  { open: "<thought>", close: "</thought>" },
   { open: "<think>", close: "</think>" },
 ]
 
 export function reasoningMarkers(template: string): ReasoningMarkers | null {
-  return REASONING_MARKERS.find(({ open, close }) => template.includes(open) || template.includes(close)) ?? null
+  return (
+    REASONING_MARKERS.find(({ open, close, channels }) =>
+      channels ? template.includes("<|channel|>") : template.includes(open) || template.includes(close),
+    ) ?? null
+  )
 }
 
 /** Whether the model goes on thinking where this prompt ends. `tail`: the prompt, or the message to be continued. */
@@ -54,6 +67,7 @@ export interface SplitterOptions {
  */
 export function createReasoningSplitter(options: SplitterOptions): ReasoningSplitter {
   const { markers } = options
+  if (markers?.channels) return createHarmonySplitter(options)
   const matcher = markers && createStopMatcher([markers.close, ...options.interruptions])
   /** beginning: only space so far; after: reasoning is over and only space came since. */
   let state: "beginning" | "reasoning" | "after" | "content" =

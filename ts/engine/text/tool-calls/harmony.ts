@@ -14,7 +14,7 @@ export const harmony: ToolCallFormat = {
   name: "harmony",
   matches: (template) => template.includes("<|channel|>"),
   starts: ["<|channel|>commentary to=functions.", "<|channel|>analysis to=functions.", " to=functions."],
-  ends: ["<|call|>", "<|end|>", "<|return|>"],
-  markers: ["<|start|>", "<|channel|>", "<|message|>", "<|constrain|>"],
+  ends: ["<|call|>", "<|end|>", "<|return|>", "<|start|>"],
+  markers: ["<|channel|>", "<|message|>", "<|constrain|>"],
   reader: (tools) => createHeadedCallReader(tools, FRAME),
 }
