@@ -5,6 +5,7 @@ import { Template } from "@huggingface/jinja"
 import { EngineError } from "../errors.ts"
 import type { ChatMessage, Prompt, ToolDefinition } from "../generation.ts"
 import { type ControlTextGuard, createControlTextGuard } from "./control-text.ts"
+import { thinkingOptions } from "./thinking-options.ts"
 
 export type ChatPrompt = Extract<Prompt, { kind: "chat" }>
 
@@ -39,8 +40,11 @@ const RESERVED = new Set(["raise_exception", "strftime_now", "range", "true", "f
 export function createChatTemplate(source: ChatTemplateSource): ChatTemplate {
   const parsed = new Map<string, Template>()
 
-  function template(withTools: boolean): Template {
-    const name = withTools && source.chatTemplates["tool_use"] !== undefined ? "tool_use" : "default"
+  function nameOf(withTools: boolean): string {
+    return withTools && source.chatTemplates["tool_use"] !== undefined ? "tool_use" : "default"
+  }
+
+  function template(name: string): Template {
     const text = source.chatTemplates[name]
     if (text === undefined)
       throw new EngineError("invalid_template", "This model has no chat template. Use text completions.")
@@ -56,10 +60,12 @@ export function createChatTemplate(source: ChatTemplateSource): ChatTemplate {
       const messages = guard.hide(messagesForTemplate(prompt.messages))
       const continued = prompt.continueFinalMessage === true
       const cut = `\uE002${tools.length}.${prompt.messages.length}\uE003`
-      const chosen = template(tools.length > 0)
-      const options = Object.entries(prompt.templateOptions ?? {}).filter(([name]) => !RESERVED.has(name))
+      const name = nameOf(tools.length > 0)
+      const chosen = template(name)
+      const given = Object.entries(prompt.templateOptions ?? {}).filter(([option]) => !RESERVED.has(option))
+      const options = thinkingOptions(Object.fromEntries(given), source.chatTemplates[name] ?? "")
       const variables = {
-        ...Object.fromEntries(options),
+        ...options,
         ...source.specialTokens,
         messages: continued ? withCut(messages, cut) : messages,
         tools: tools.length > 0 ? guard.hide(tools) : null,

@@ -1,4 +1,5 @@
 import t from "tap"
+import type { Prompt } from "../generation.ts"
 import { createTokenText } from "./detokenizer.ts"
 import { createModelText, type TextTokenizer } from "./model-text.ts"
 
@@ -43,6 +44,12 @@ function modelText(template: string, controls: readonly string[]) {
   return createModelText(source, byteTokenizer(controls))
 }
 
+const chat = (templateOptions: Record<string, unknown> = {}): Prompt => ({
+  kind: "chat",
+  messages: [{ role: "user", content: "Hi" }],
+  templateOptions,
+})
+
 t.test("control tokens of markers and calls are seen by the parsers, all others have no text", async (t) => {
   const gemma = modelText("<|channel>thought <|tool_call> <tool_call|> <turn|>", [
     "<|channel>",
@@ -64,4 +71,31 @@ t.test("on channels the end of a thought is not the end of the turn", async (t) 
   t.equal(facts.toolFormat, "harmony")
   const tokens = createTokenText(facts.tokens)
   for (const [i, text] of controls.entries()) t.equal(Buffer.from(tokens.bytes(256 + i)).toString(), text)
+})
+
+t.test("a request without thinking gets none, whatever the template knows", async (t) => {
+  const controls = ["<think>", "</think>"]
+  const rendered = (template: string, options?: Record<string, unknown>): [string, boolean] => {
+    const { ids, startsInReasoning } = modelText(template, controls).encode(chat(options))
+    return [byteTokenizer(controls).decode(ids, false), startsInReasoning]
+  }
+  const off = { enable_thinking: false }
+  t.same(rendered("A:{{ '<think>\\n' }}"), ["A:<think>\n", true])
+  t.same(rendered("A:{{ '<think>\\n' }}", off), ["A:<think>\n\n</think>\n\n", false])
+  t.same(rendered("A:{# <think> #}", off), ["A:<think>\n\n</think>\n\n", false])
+  t.same(rendered("A:{# <think> #}", { reasoning_effort: "low" }), ["A:", false])
+  const knows = "A:{% if enable_thinking is false %}{{ '<think>\\n\\n</think>' }}{% endif %}"
+  t.same(rendered(knows, off), ["A:<think>\n\n</think>", false])
+  t.same(rendered(knows, { thinking: false }), ["A:<think>\n\n</think>", false])
+  t.same(rendered(knows, { reasoning_effort: "none" }), ["A:<think>\n\n</think>", false])
+  t.same(rendered(knows, { reasoning_effort: "high" }), ["A:", false])
+})
+
+t.test("an effort that the template does not name becomes the nearest it knows", async (t) => {
+  const rendered = (template: string, effort: string): string =>
+    byteTokenizer([]).decode(modelText(template, []).encode(chat({ reasoning_effort: effort })).ids, false)
+  t.equal(rendered("{{ reasoning_effort }}", "medium"), "medium")
+  t.equal(rendered("{{ reasoning_effort }}", "minimal"), "low")
+  t.equal(rendered("{{ reasoning_effort }}", "xhigh"), "high")
+  t.equal(rendered("{% if reasoning_effort == 'none' %}0{% endif %}", "none"), "0")
 })

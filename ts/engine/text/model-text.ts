@@ -8,6 +8,7 @@ import type { Prompt } from "../generation.ts"
 import { type ChatPrompt, createChatTemplate } from "./chat-template.ts"
 import type { TokenTextSource } from "./detokenizer.ts"
 import { endsInReasoning, type ReasoningMarkers, reasoningMarkers } from "./reasoning.ts"
+import { thinkingOf } from "./thinking-options.ts"
 import { type ToolCallFormat, toolCallFormat } from "./tool-calls/index.ts"
 
 /** The part of ModelFiles that text needs; plain data. */
@@ -88,10 +89,22 @@ export function createModelText(source: ModelTextSource, tokenizer: TextTokenize
 
   function encodeChat(prompt: ChatPrompt): EncodedPrompt {
     const { text, pieces } = template.render(prompt)
-    const parts = pieces.map((piece) => tokenizer.encode(piece.text, false, !piece.literal))
     const continued = prompt.continueFinalMessage === true
     const tail = continued ? (prompt.messages.at(-1)?.content ?? "") : text
-    return { ids: joined(parts), startsInReasoning: markers !== null && endsInReasoning(markers, tail, continued) }
+    const startsInReasoning = markers !== null && endsInReasoning(markers, tail, continued)
+    const silenced = continued ? null : silence(prompt.templateOptions ?? {}, text, startsInReasoning)
+    const all = silenced === null ? pieces : [...pieces, { text: silenced, literal: false }]
+    const parts = all.map((piece) => tokenizer.encode(piece.text, false, !piece.literal))
+    return { ids: joined(parts), startsInReasoning: startsInReasoning && silenced === null }
+  }
+
+  /** An empty thought, where the request wants none and the template has not written one; otherwise null. */
+  function silence(options: Readonly<Record<string, unknown>>, text: string, isOpen: boolean): string | null {
+    if (markers === null || markers.channels || thinkingOf(options) !== false) return null
+    if (isOpen) return `\n${markers.close}\n\n`
+    return text.trimEnd().endsWith(markers.close) || templates.includes("thinking")
+      ? null
+      : `${markers.open}\n\n${markers.close}\n\n`
   }
 
   /** A raw prompt is the caller's own: its control tokens count. */
