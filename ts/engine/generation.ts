@@ -53,6 +53,22 @@ export interface SamplingParameters {
   readonly seed: bigint
   /** End-of-turn tokens do not end the answer (benchmarks). */
   readonly ignoreEos: boolean
+  /** Changes to the model's logits before anything else; absent: none. */
+  readonly adjustments?: LogitAdjustments
+}
+
+/** Definitions and order: crates/mlx-jaccl-rs/shim/opcodes.h (AdjustWord). */
+export interface LogitAdjustments {
+  /** Above 0; 1 is off. For every token among the last `repetitionContext` tokens of prompt and answer. */
+  readonly repetitionPenalty: number
+  readonly repetitionContext: number
+  /** For every token of the answer so far, once, and once an occurrence. */
+  readonly presencePenalty: number
+  readonly frequencyPenalty: number
+  /** End-of-turn tokens cannot come before so many completion tokens. */
+  readonly minTokens: number
+  /** Added to the logit of a token. */
+  readonly logitBias: readonly (readonly [id: number, bias: number])[]
 }
 
 export interface GenerationRequest {

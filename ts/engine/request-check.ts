@@ -22,6 +22,16 @@ export function checkRequest(request: GenerationRequest, mostChoices: number): v
   if (!(sampling.topP > 0 && sampling.topP <= 1)) refuse("top_p", "above 0 and at most 1")
   if (!whole(sampling.topK, 0, 0x7fffffff)) refuse("top_k", "a whole number, 0 for off")
   if (!(sampling.minP >= 0 && sampling.minP <= 1)) refuse("min_p", "from 0 to 1")
+  const { adjustments } = sampling
+  if (adjustments === undefined) return
+  const { repetitionPenalty, repetitionContext, presencePenalty, frequencyPenalty, minTokens } = adjustments
+  if (!(repetitionPenalty > 0 && Number.isFinite(repetitionPenalty))) refuse("repetition_penalty", "above 0")
+  if (!whole(repetitionContext, 0, 0x7fffffff)) refuse("repetition_context_size", "a whole number")
+  if (!Number.isFinite(presencePenalty)) refuse("presence_penalty", "a number")
+  if (!Number.isFinite(frequencyPenalty)) refuse("frequency_penalty", "a number")
+  if (!whole(minTokens, 0, maxTokens ?? 0x7fffffff)) refuse("min_tokens", "a whole number and at most max_tokens")
+  for (const [id, bias] of adjustments.logitBias)
+    if (!whole(id, 0, 0x7fffffff) || Number.isNaN(bias)) refuse("logit_bias", "token ids and numbers")
 }
 
 /** Completion tokens that the context leaves, and the request wants, at most. */

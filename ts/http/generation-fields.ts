@@ -1,7 +1,7 @@
 // Wire fields that both completion routes share -> the engine's neutral terms. Knows no route.
 
 import { randomFillSync } from "node:crypto"
-import type { ModelInfo, SamplingParameters } from "../engine/index.ts"
+import type { LogitAdjustments, ModelInfo, SamplingParameters } from "../engine/index.ts"
 import { HttpError } from "./error-response.ts"
 import type { Settings } from "./options.ts"
 
@@ -12,10 +12,24 @@ interface SamplingFields {
   readonly min_p?: number | null
   readonly seed?: number | null
   readonly ignore_eos?: boolean | null
+  readonly presence_penalty?: number | null
+  readonly frequency_penalty?: number | null
+  readonly repetition_penalty?: number | null
+  readonly repetition_context_size?: number | null
+  readonly logit_bias?: Readonly<Record<string, number>> | null
+  readonly min_tokens?: number | null
 }
 
-/** The request's own word, else the model's authors', else OpenAI's. */
-export function samplingOf(fields: SamplingFields, { defaults = {} }: Pick<ModelInfo, "defaults">): SamplingParameters {
+/** Tokens that repetition_penalty sees where a request does not say; mlx-lm's. */
+const REPETITION_CONTEXT = 20
+
+/** The request's own word, else the model's authors', else OpenAI's. Throws invalid_value. */
+export function samplingOf(
+  fields: SamplingFields,
+  model: Pick<ModelInfo, "defaults" | "vocabularySize">,
+): SamplingParameters {
+  const { defaults = {} } = model
+  const adjustments = adjustmentsOf(fields, model)
   return {
     temperature: fields.temperature ?? defaults.temperature ?? 1,
     // Some models ship 0 where they mean "off"; a request may not say it.
@@ -24,7 +38,37 @@ export function samplingOf(fields: SamplingFields, { defaults = {} }: Pick<Model
     minP: fields.min_p ?? defaults.minP ?? 0,
     seed: typeof fields.seed === "number" ? BigInt.asUintN(64, BigInt(fields.seed)) : randomSeed(),
     ignoreEos: fields.ignore_eos ?? false,
+    ...(adjustments === null ? {} : { adjustments }),
   }
+}
+
+/** Null: the logits are taken as they are. */
+function adjustmentsOf(
+  fields: SamplingFields,
+  { defaults = {}, vocabularySize }: Pick<ModelInfo, "defaults" | "vocabularySize">,
+): LogitAdjustments | null {
+  const adjustments = {
+    // 0 is off in some clients, 1 in others.
+    repetitionPenalty: (fields.repetition_penalty ?? defaults.repetitionPenalty) || 1,
+    repetitionContext: fields.repetition_context_size ?? REPETITION_CONTEXT,
+    presencePenalty: fields.presence_penalty ?? 0,
+    frequencyPenalty: fields.frequency_penalty ?? 0,
+    minTokens: fields.min_tokens ?? 0,
+    logitBias: Object.entries(fields.logit_bias ?? {}).map(
+      ([key, bias]) => [tokenOf(key, vocabularySize), bias] as const,
+    ),
+  }
+  const { repetitionPenalty, presencePenalty, frequencyPenalty, minTokens, logitBias } = adjustments
+  const asks = repetitionPenalty !== 1 || presencePenalty !== 0 || frequencyPenalty !== 0 || minTokens !== 0
+  return asks || logitBias.length > 0 ? adjustments : null
+}
+
+function tokenOf(key: string, vocabularySize: number): number {
+  const id = /^\d{1,9}$/.test(key) ? Number(key) : Number.POSITIVE_INFINITY
+  if (id < vocabularySize) return id
+  throw new HttpError("invalid_value", `'logit_bias' names no token of the vocabulary of ${vocabularySize}.`, {
+    param: "logit_bias",
+  })
 }
 
 export function stopOf(stop: string | readonly string[] | null | undefined): readonly string[] {

@@ -33,6 +33,14 @@ export const LIMITS = {
   topLogprobs: 20,
   /** Highest temperature. */
   temperature: 2,
+  /** Largest presence_penalty and frequency_penalty, up or down. */
+  penalty: 2,
+  /** Highest repetition_penalty. */
+  repetitionPenalty: 100,
+  /** Largest logit_bias of a token, up or down. */
+  logitBias: 100,
+  /** Tokens of one logit_bias. */
+  logitBiasTokens: 1_024,
   /** Highest max_tokens that is read; the context bounds it further. */
   maxTokens: 10_000_000,
   /** Length of a model name. */

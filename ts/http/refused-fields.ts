@@ -11,17 +11,12 @@ const is =
   (...values: readonly unknown[]): Neutral =>
   (value) =>
     values.includes(value)
-const emptyObject: Neutral = (value) => typeof value === "object" && value !== null && Object.keys(value).length === 0
 const emptyList: Neutral = (value) => Array.isArray(value) && value.length === 0
 
 /** Field -> the values that ask for nothing. null always does. */
 const REFUSED_FIELDS: Readonly<Record<string, Neutral>> = {
-  frequency_penalty: is(0),
-  presence_penalty: is(0),
-  repetition_penalty: is(0, 1),
   repeat_penalty: is(0, 1),
   length_penalty: is(1),
-  logit_bias: emptyObject,
   functions: emptyList,
   function_call: is("none", "auto"),
   modalities: (value) => Array.isArray(value) && value.length === 1 && value[0] === "text",
@@ -33,7 +28,6 @@ const REFUSED_FIELDS: Readonly<Record<string, Neutral>> = {
   suffix: is(""),
   best_of: is(1),
   use_beam_search: is(false),
-  min_tokens: is(0),
   stop_token_ids: emptyList,
   bad_words: emptyList,
   prompt_logprobs: is(0, false),

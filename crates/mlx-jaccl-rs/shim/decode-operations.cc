@@ -220,5 +220,30 @@ void Decoder::concat() {
   if (width > kMaxElements) fail("a row of " + str(width) + " elements is too large");
   emit(dst, {Value::floats, value(program_.lists[op_.list]).rows, static_cast<int>(width)});
 }
+void Decoder::adjust() {
+  const int dst = reg_number(next());
+  op_.a = use(Value::floats);
+  const int vocabulary = value(op_.a).width;
+  if (const int32_t previous = next(); previous != -1) {
+    op_.b = use(previous, Value::tokens);
+    if (value(op_.b).bound > vocabulary) fail("earlier tokens are of a larger vocabulary");
+  }
+  const int available = op_.b < 0 ? 0 : value(op_.b).rows;
+  const int n = count(ADJUST_WORDS, 1, kMaxPosition);
+  if (n != value(op_.a).rows) fail(str(n) + " rows of adjustments for " + str(value(op_.a).rows) + " rows of logits");
+  for (int i = 0; i < n; ++i) {
+    if (!(as_float(next()) > 0)) fail("the repetition penalty is not above 0");
+    next(), next();
+    if (const int32_t pending = next(); pending < -1 || pending >= available)
+      fail("element " + str(pending) + " of " + str(available) + " earlier tokens");
+    const int entries = count(ENTRY_WORDS, 0, vocabulary);
+    for (int k = 0; k < entries; ++k) {
+      one_of("the token", vocabulary - 1);
+      next();
+      one_of("the count", kMaxPosition), one_of("repeated", 1);
+    }
+  }
+  emit(dst, {Value::floats, n, vocabulary});
+}
 
 }  // namespace mj

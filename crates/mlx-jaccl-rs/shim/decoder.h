@@ -53,6 +53,7 @@ class Decoder {
       case OP_EVAL: return eval();
       case OP_MOE: return moe();
       case OP_CONCAT: return concat();
+      case OP_ADJUST: return adjust();
     }
   }
 
@@ -179,6 +180,7 @@ class Decoder {
   void eval();
   void moe();
   void concat();
+  void adjust();
 
   const Catalog& catalog_;
   Program program_;

@@ -62,6 +62,9 @@ enum Opcode : int32_t {
   // dst, n, then n registers f32 [rows, width i]. dst f32 [rows, sum of the widths]: joined along the columns (q, k and
   // v of a checkpoint that stores them in different formats).
   OP_CONCAT = 18,
+  // dst, logits f32 [n, vocabulary], tokens of the step before (register, -1: none), n, then per row ADJUST_WORDS ints
+  // (AdjustWord) and its entries of ENTRY_WORDS ints (AdjustEntryWord). dst f32 [n, vocabulary]
+  OP_ADJUST = 19,
 };
 
 enum RopeMode : int32_t { ROPE_NONE = 0, ROPE_HALF = 1, ROPE_PAIRS = 2 };  // halves: (i, i + d/2); pairs: (2i, 2i + 1)
@@ -81,6 +84,26 @@ enum SampleWord : int32_t {
   SAMPLE_POSITION = 6,  // of the token that is sampled
   SAMPLE_RESERVED = 7,
   SAMPLE_WORDS = 8,
+};
+
+// One row of OP_ADJUST. For a token that has an entry, in this order: l += bias; if repeated, l = l < 0 ? l * repetition
+// : l / repetition; if count > 0, l -= presence; l -= frequency * count. Tokens without an entry keep their logit.
+enum AdjustWord : int32_t {
+  ADJUST_REPETITION = 0,  // f32 above 0; 1 is off
+  ADJUST_PRESENCE = 1,    // f32
+  ADJUST_FREQUENCY = 2,   // f32
+  // Element of the tokens of the step before (-1: none), a token the host does not know yet: it counts as repeated and
+  // once more, with or without an entry.
+  ADJUST_PENDING = 3,
+  ADJUST_COUNT = 4,  // entries
+  ADJUST_WORDS = 5,
+};
+enum AdjustEntryWord : int32_t {
+  ENTRY_TOKEN = 0,     // at most one entry a token
+  ENTRY_BIAS = 1,      // f32; minus infinity forbids the token
+  ENTRY_COUNT = 2,     // how often it was generated
+  ENTRY_REPEATED = 3,  // 1: repetition applies
+  ENTRY_WORDS = 4,
 };
 
 }  // namespace mj

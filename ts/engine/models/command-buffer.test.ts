@@ -2,6 +2,8 @@ import { readFileSync } from "node:fs"
 import t from "tap"
 import {
   Activation,
+  AdjustEntryWord,
+  AdjustWord,
   CommandBuffer,
   Op,
   PERSISTENT_REGISTERS,
@@ -28,6 +30,8 @@ t.test("opcodes and their enums are those of opcodes.h", async (t) => {
   t.same(Activation, enumOf("ACT"))
   t.same(RouterKind, enumOf("ROUTER"))
   t.same(SampleWord, enumOf("SAMPLE"))
+  t.same(AdjustWord, enumOf("ADJUST"))
+  t.same(AdjustEntryWord, enumOf("ENTRY"))
   t.equal(Number(/kPersistentRegisters = (\d+)/.exec(header)?.[1]), PERSISTENT_REGISTERS)
 })
 
@@ -81,6 +85,10 @@ t.test("every operation writes as many words as opcodes.h names operands", async
   t.equal(
     words((b) => b.sample(0, 2, 70, new Int32Array(16))),
     5 + 16,
+  )
+  t.equal(
+    words((b) => b.adjust(70, -1, 1, new Int32Array(9))),
+    5 + 9,
   )
 })
 

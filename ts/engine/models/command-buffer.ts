@@ -27,6 +27,7 @@ export const Op = {
   EVAL: 16,
   MOE: 17,
   CONCAT: 18,
+  ADJUST: 19,
 } as const
 
 export const RopeMode = { NONE: 0, HALF: 1, PAIRS: 2 } as const
@@ -43,6 +44,9 @@ export const SampleWord = {
   RESERVED: 7,
   WORDS: 8,
 } as const
+
+export const AdjustWord = { REPETITION: 0, PRESENCE: 1, FREQUENCY: 2, PENDING: 3, COUNT: 4, WORDS: 5 } as const
+export const AdjustEntryWord = { TOKEN: 0, BIAS: 1, COUNT: 2, REPEATED: 3, WORDS: 4 } as const
 
 export interface HeadShape {
   readonly queryHeads: number
@@ -194,6 +198,15 @@ export class CommandBuffer {
     this.#ints(Op.SAMPLE, tokens, logprobs, logits, rows.length / SampleWord.WORDS)
     this.tape.set(rows, this.length)
     this.length += rows.length
+  }
+
+  /** `words` holds AdjustWord.WORDS words and the entries of each of `rows` rows. `previous` may be NONE. */
+  adjust(logits: Register, previous: Register, rows: number, words: Int32Array): Register {
+    const out = this.#begin(Op.ADJUST, 5 + words.length)
+    this.#ints(logits, previous, rows)
+    this.tape.set(words, this.length)
+    this.length += words.length
+    return out
   }
 
   allSum(x: Register): Register {

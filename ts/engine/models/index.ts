@@ -1,6 +1,14 @@
 // The door of ts/engine/models.
 
-export { CommandBuffer, NONE, PERSISTENT_REGISTERS, SampleWord, type Register } from "./command-buffer.ts"
+export {
+  AdjustEntryWord,
+  AdjustWord,
+  CommandBuffer,
+  NONE,
+  PERSISTENT_REGISTERS,
+  SampleWord,
+  type Register,
+} from "./command-buffer.ts"
 export type { Model } from "./family.ts"
 export { loadModel, unloadModel, type LoadedModel } from "./registry.ts"
 export type { RankPosition, WeightPlan } from "./weight-plan.ts"

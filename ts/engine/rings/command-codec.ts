@@ -3,18 +3,23 @@
 //
 //   u8 kind, then
 //   submit    u32 slot, u32 generation, u32 model, f64 temperature, f64 topP, u32 topK, f64 minP, u64 seed,
-//             u8 flags (1: ignoreEos), u32 maxTokens, u32 resumed, i32 logprobs, u32 client,
-//             u32 n, i32 eosIds[n], u32 n, i32 promptIds[n]
+//             u8 flags (1: ignoreEos, 2: adjustments), u32 maxTokens, u32 resumed, i32 logprobs, u32 client,
+//             u32 n, i32 eosIds[n], u32 n, i32 promptIds[n]; with adjustments:
+//             f64 repetition, u32 repetition context, f64 presence, f64 frequency, u32 minTokens,
+//             u32 n, (i32 id, f64 bias)[n]
 //   cancel    u32 slot, u32 generation
 //   load      u32 model, u32 n, utf-8 path[n], u32 n, utf-8 options[n]
 //   unload    u32 model
 //   shutdown
 
 import { EngineError } from "../errors.ts"
+import type { LogitAdjustments } from "../generation.ts"
 import type { Command, SubmitCommand } from "../link.ts"
 
 const CommandKind = { submit: 1, cancel: 2, load: 3, unload: 4, shutdown: 5 } as const
 const IGNORE_EOS = 1
+const ADJUSTMENTS = 2
+const ADJUSTMENTS_FIXED_BYTES = 3 * 8 + 3 * 4
 const SUBMIT_FIXED_BYTES = 1 + 3 * 4 + 2 * 8 + 4 + 2 * 8 + 1 + 4 * 4 + 2 * 4
 
 const utf8 = { encode: new TextEncoder(), decode: new TextDecoder("utf-8", { fatal: true }) }
@@ -59,7 +64,10 @@ function allocate(length: number, kind: number): { bytes: Uint8Array; view: Data
 
 function encodeSubmit(command: SubmitCommand): Uint8Array {
   const { eosIds, promptIds, sampling } = command
-  const { bytes, view } = allocate(SUBMIT_FIXED_BYTES + 4 * (eosIds.length + promptIds.length), CommandKind.submit)
+  const { adjustments } = sampling
+  const extra = adjustments === undefined ? 0 : ADJUSTMENTS_FIXED_BYTES + 12 * adjustments.logitBias.length
+  const length = SUBMIT_FIXED_BYTES + 4 * (eosIds.length + promptIds.length) + extra
+  const { bytes, view } = allocate(length, CommandKind.submit)
   let at = 1
   const u32 = (value: number): void => {
     view.setUint32(at, value, true)
@@ -78,7 +86,7 @@ function encodeSubmit(command: SubmitCommand): Uint8Array {
   f64(sampling.minP)
   view.setBigUint64(at, BigInt.asUintN(64, sampling.seed), true)
   at += 8
-  view.setUint8(at, sampling.ignoreEos ? IGNORE_EOS : 0)
+  view.setUint8(at, (sampling.ignoreEos ? IGNORE_EOS : 0) | (adjustments === undefined ? 0 : ADJUSTMENTS))
   at += 1
   u32(command.maxTokens)
   u32(command.resumed)
@@ -89,6 +97,18 @@ function encodeSubmit(command: SubmitCommand): Uint8Array {
   u32(promptIds.length)
   // Every platform of the project is little-endian.
   bytes.set(new Uint8Array(promptIds.buffer, promptIds.byteOffset, promptIds.byteLength), at)
+  at += promptIds.byteLength
+  if (adjustments === undefined) return bytes
+  f64(adjustments.repetitionPenalty)
+  u32(adjustments.repetitionContext)
+  f64(adjustments.presencePenalty)
+  f64(adjustments.frequencyPenalty)
+  u32(adjustments.minTokens)
+  u32(adjustments.logitBias.length)
+  for (const [id, bias] of adjustments.logitBias) {
+    u32(id)
+    f64(bias)
+  }
   return bytes
 }
 
@@ -119,17 +139,26 @@ export function decodeCommand(bytes: Uint8Array): Command {
       throw malformed("holds text that is not UTF-8", cause)
     }
   }
+  const adjustments = (): LogitAdjustments => {
+    const [repetitionPenalty, repetitionContext, presencePenalty, frequencyPenalty] = [f64(), u32(), f64(), f64()]
+    const minTokens = u32()
+    const biases = u32()
+    if (biases * 12 > bytes.length - at) throw malformed(`claims ${biases} biases`)
+    const logitBias = Array.from({ length: biases }, () => [u32() | 0, f64()] as const)
+    return { repetitionPenalty, repetitionContext, presencePenalty, frequencyPenalty, minTokens, logitBias }
+  }
   const read = (kind: number): Command => {
     switch (kind) {
       case CommandKind.submit: {
         const [slot, generation, model] = [u32(), u32(), u32()]
         const [temperature, topP, topK, minP] = [f64(), f64(), u32(), f64()]
         const seed = view.getBigUint64(take(8), true)
-        const ignoreEos = (view.getUint8(take(1)) & IGNORE_EOS) !== 0
+        const flags = view.getUint8(take(1))
         const [maxTokens, resumed, logprobs, client] = [u32(), u32(), u32() | 0, u32()]
         const eosIds = Array.from(ids())
         const promptIds = ids()
-        const sampling = { temperature, topP, topK, minP, seed, ignoreEos }
+        const plain = { temperature, topP, topK, minP, seed, ignoreEos: (flags & IGNORE_EOS) !== 0 }
+        const sampling = (flags & ADJUSTMENTS) === 0 ? plain : { ...plain, adjustments: adjustments() }
         return {
           kind: "submit",
           slot,

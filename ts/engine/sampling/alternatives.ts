@@ -21,6 +21,7 @@ export function alternatives(logits: Float32Array, count: number): readonly Alte
   const wanted = Math.min(count, logits.length, MAX_ALTERNATIVES)
   for (let id = 0; id < logits.length; id++) {
     const logit = logits[id] ?? Number.NEGATIVE_INFINITY
+    if (logit === Number.NEGATIVE_INFINITY) continue // forbidden
     const last = best.at(-1)
     if (best.length === wanted && (last === undefined || logit <= last.logit)) continue
     let at = best.length

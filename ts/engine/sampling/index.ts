@@ -1,4 +1,5 @@
 // The door of ts/engine/sampling.
 
+export { type Adjuster, adjustmentWords, createAdjuster } from "./adjuster.ts"
 export { alternatives, type Alternative } from "./alternatives.ts"
 export { sampleTemplate, writeSampleRow, type SampleTemplate } from "./sample-row.ts"

@@ -72,7 +72,8 @@ export function createModelRunner(
       if (segment.samples) lastRows.push(row - 1)
     }
     const refersBack = entries.some((entry) => entry < 0)
-    const tokens = buffer.tokens(entries, refersBack ? registersOf(step - 1).tokens : NONE)
+    const previous = refersBack ? registersOf(step - 1).tokens : NONE
+    const tokens = buffer.tokens(entries, previous)
     const hidden = model.forward(buffer, tokens)
     const out = registersOf(step)
     if (lastRows.length === 0) {
@@ -80,7 +81,9 @@ export function createModelRunner(
       return
     }
     const sampled = lastRows.length === row ? hidden : buffer.rows(hidden, Int32Array.from(lastRows))
-    const logits = model.logits(buffer, sampled)
+    const raw = model.logits(buffer, sampled)
+    const { adjustments } = plan
+    const logits = adjustments.length === 0 ? raw : buffer.adjust(raw, previous, lastRows.length, adjustments)
     const wantsLogprobs = logprobs.some((count) => count >= 0)
     buffer.sample(out.tokens, wantsLogprobs ? out.logprobs : NONE, logits, plan.sampleRows)
     const asked = rowsWithAlternatives(plan)

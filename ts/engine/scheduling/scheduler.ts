@@ -13,11 +13,11 @@ import { EngineError } from "../errors.ts"
 import type { SubmitCommand } from "../link.ts"
 import { SampleWord } from "../models/index.ts"
 import { FinishCode } from "../rings/index.ts"
-import { type Alternative, sampleTemplate, writeSampleRow } from "../sampling/index.ts"
+import { adjustmentWords, type Alternative, writeSampleRow } from "../sampling/index.ts"
 import type { KvMemory, KvOperation } from "./kv-memory.ts"
 import type { PrefixCache } from "./prefix-cache.ts"
 import type { RecordWriter } from "./record-writer.ts"
-import { appendToken, createSequence, lengthOf, type Sequence } from "./sequence.ts"
+import { adjustmentRow, appendToken, createSequence, lengthOf, type Sequence } from "./sequence.ts"
 import type { PlanSegment, StepPlan } from "./step-plan.ts"
 import { createWaitingQueue } from "./waiting-queue.ts"
 
@@ -243,7 +243,7 @@ export function createScheduler(
 
   function toPlan(draft: Draft): StepPlan {
     const segments: PlanSegment[] = []
-    const samplers: { sequence: Sequence; position: number }[] = []
+    const samplers: { sequence: Sequence; position: number; pending: number }[] = []
     const sampled = new Map<number, number>()
     for (const [sequence, rows] of draft) {
       const start = sequence.computed
@@ -257,7 +257,7 @@ export function createScheduler(
       sequence.sharedTail = false
       if (!samples) continue
       sampled.set(sequence.number, samplers.length)
-      samplers.push({ sequence, position: end })
+      samplers.push({ sequence, position: end, pending: Math.max(-1, -1 - (entries[rows - 1] ?? 0)) })
       sequence.pending++
     }
     sampledRows = sampled
@@ -271,6 +271,9 @@ export function createScheduler(
       segments,
       sampleRows,
       logprobs: Int32Array.from(samplers, ({ sequence }) => sequence.logprobs),
+      adjustments: adjustmentWords(
+        samplers.map(({ sequence, position, pending }) => adjustmentRow(sequence, position, pending)),
+      ),
     }
   }
 
@@ -314,8 +317,7 @@ export function createScheduler(
         if (promptIds.length === 0 || resumed > promptIds.length) throw invalid("the prompt is empty")
         if (promptIds.some((id) => id < 0 || id >= options.vocabularySize)) throw invalid("no such token")
         if (promptIds.length >= options.contextLength && resumed === 0) throw invalid("the prompt is too long")
-        const template = sampleTemplate(command.sampling, options.vocabularySize)
-        const sequence = createSequence(nextNumber++, command, template, nowUs())
+        const sequence = createSequence(nextNumber++, command, options.vocabularySize, nowUs())
         if (isAtEnd(sequence, sequence.known)) {
           records.started(sequence)
           records.finish(sequence, FinishCode.length, resumed)

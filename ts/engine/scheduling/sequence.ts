@@ -1,7 +1,7 @@
 // One choice of one request while it waits and runs: its tokens, its KV, what it may still do. Knows no queue.
 
 import type { SubmitCommand } from "../link.ts"
-import type { SampleTemplate } from "../sampling/index.ts"
+import { type Adjuster, createAdjuster, type SampleTemplate, sampleTemplate } from "../sampling/index.ts"
 
 export interface Sequence {
   /** The scheduler's number, never used again. */
@@ -11,6 +11,8 @@ export interface Sequence {
   readonly client: number
   readonly eosIds: ReadonlySet<number>
   readonly template: SampleTemplate
+  /** Null: its logits are taken as they are. */
+  readonly adjuster: Adjuster | null
   readonly logprobs: number
   /** Completion tokens at most. */
   readonly maxTokens: number
@@ -36,23 +38,29 @@ export interface Sequence {
   firstTokenAtUs: number
 }
 
+/** Throws EngineError "invalid_request" when its sampling cannot be done. */
 export function createSequence(
   number: number,
   command: SubmitCommand,
-  template: SampleTemplate,
+  vocabularySize: number,
   nowUs: number,
 ): Sequence {
-  const { promptIds, resumed } = command
+  const { promptIds, resumed, sampling } = command
+  const promptLength = promptIds.length - resumed
+  const eosIds = sampling.ignoreEos ? [] : command.eosIds
+  const adjuster = createAdjuster(sampling.adjustments, eosIds, vocabularySize)
+  if (adjuster !== null) for (const id of promptIds.subarray(promptLength)) adjuster.generated(id)
   return {
     number,
     slot: command.slot,
     generation: command.generation,
     client: command.client,
-    eosIds: new Set(command.sampling.ignoreEos ? [] : command.eosIds),
-    template,
+    eosIds: new Set(eosIds),
+    template: sampleTemplate(sampling, vocabularySize),
+    adjuster,
     logprobs: command.logprobs,
     maxTokens: command.maxTokens,
-    promptLength: promptIds.length - resumed,
+    promptLength,
     ids: promptIds,
     known: promptIds.length,
     pending: 0,
@@ -80,4 +88,11 @@ export function appendToken(sequence: Sequence, id: number): void {
     sequence.ids = larger
   }
   sequence.ids[sequence.known++] = id
+  sequence.adjuster?.generated(id)
+}
+
+/** Its words of OP_ADJUST for the token at `position`; `pending` is the row of the token before it, or -1. */
+export function adjustmentRow(sequence: Sequence, position: number, pending: number): Int32Array | null {
+  const { adjuster, ids, known, promptLength } = sequence
+  return adjuster?.words(ids.subarray(0, known), pending, position - promptLength) ?? null
 }

@@ -17,6 +17,7 @@ const plan: StepPlan = {
   ],
   sampleRows: Int32Array.of(1, 2, 3, 4, 5, 6, 7, 8),
   logprobs: Int32Array.of(-1),
+  adjustments: Int32Array.of(9, 8, 7, 6, 0),
 }
 
 t.test("a plan comes back equal", async (t) => {

@@ -4,13 +4,14 @@
 //   version, model, epoch, step,
 //   n, then n KV operations of 4 words: KvOperationKind, kv, from (or -1), length (or -1)
 //   n, then n segments: sequence, kv, start, samples (0 or 1), rows, then `rows` entries
-//   n, then n sampled rows of WORDS sample words, then n logprob requests
+//   n, then n sampled rows of WORDS sample words, then n logprob requests,
+//   n, then n words of OP_ADJUST
 
 import { EngineError } from "../errors.ts"
 import { SampleWord } from "../models/index.ts"
 import { type KvOperation, KvOperationKind } from "./kv-memory.ts"
 
-const PLAN_VERSION = 1
+const PLAN_VERSION = 2
 
 export interface PlanSegment {
   /** The scheduler's number of the sequence. */
@@ -37,6 +38,8 @@ export interface StepPlan {
   readonly sampleRows: Int32Array
   /** For each of them: -1 no logprob, else the alternatives wanted beside it. */
   readonly logprobs: Int32Array
+  /** Rows of OP_ADJUST for each of them; empty: no row asks. */
+  readonly adjustments: Int32Array
 }
 
 export function encodePlan(plan: StepPlan): Int32Array {
@@ -52,7 +55,8 @@ export function encodePlan(plan: StepPlan): Int32Array {
     for (const entry of entries) words.push(entry)
   }
   words.push(plan.logprobs.length)
-  return Int32Array.from([...words, ...plan.sampleRows, ...plan.logprobs])
+  const { sampleRows, logprobs, adjustments } = plan
+  return Int32Array.from([...words, ...sampleRows, ...logprobs, adjustments.length, ...adjustments])
 }
 
 /** Throws EngineError when the words are not exactly one plan. */
@@ -101,6 +105,7 @@ export function decodePlan(words: Int32Array): StepPlan {
   if (samples !== segments.filter((segment) => segment.samples).length) throw bad("samples rows of no segment")
   const sampleRows = several(samples * SampleWord.WORDS)
   const logprobs = several(samples)
+  const adjustments = several(count(1))
   if (at !== words.length) throw bad(`has ${words.length - at} words too many`)
-  return { model, epoch, step, kvOperations, segments, sampleRows, logprobs }
+  return { model, epoch, step, kvOperations, segments, sampleRows, logprobs, adjustments }
 }

@@ -199,8 +199,8 @@ t.test(
   async (t) => {
     const { post } = await startServer(t, "uws")
     const refused: readonly [string, unknown, string?][] = [
-      ["logit_bias", { 5: 1 }],
-      ["frequency_penalty", 0.5],
+      ["bad_words", ["no"]],
+      ["best_of", 2],
       ["functions", [{}]],
       ["response_format", { type: "json_object" }],
       ["tool_choice", "required"],
@@ -215,7 +215,7 @@ t.test(
       t.equal(response.status, 400, field)
       t.match(await response.json(), { error: { param, code: "unsupported_parameter" } })
     }
-    const neutral = { logit_bias: {}, frequency_penalty: 0, response_format: { type: "text" }, tool_choice: "auto" }
+    const neutral = { bad_words: [], best_of: 1, response_format: { type: "text" }, tool_choice: "auto" }
     const bookkeeping = { user: "u", metadata: { a: "b" }, store: true, service_tier: "auto", prediction: {} }
     const response = await post("/v1/chat/completions", {
       ...CHAT,

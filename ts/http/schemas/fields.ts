@@ -39,6 +39,39 @@ export const samplingFields = {
     }),
   ),
   ignore_eos: Nullable(Type.Boolean({ description: "Do not stop at an end-of-turn token. Extension." })),
+  presence_penalty: Nullable(
+    Type.Number({ minimum: -LIMITS.penalty, maximum: LIMITS.penalty, description: "Default 0." }),
+  ),
+  frequency_penalty: Nullable(
+    Type.Number({ minimum: -LIMITS.penalty, maximum: LIMITS.penalty, description: "Default 0." }),
+  ),
+  repetition_penalty: Nullable(
+    Type.Number({
+      minimum: 0,
+      maximum: LIMITS.repetitionPenalty,
+      description: "0 or 1 is off. Default: the model's own, else off. Extension.",
+    }),
+  ),
+  repetition_context_size: Nullable(
+    Type.Integer({
+      minimum: 1,
+      maximum: LIMITS.maxTokens,
+      description: "Last tokens that repetition_penalty sees. Default 20. Extension.",
+    }),
+  ),
+  logit_bias: Nullable(
+    Type.Record(Type.String(), Type.Number({ minimum: -LIMITS.logitBias, maximum: LIMITS.logitBias }), {
+      maxProperties: LIMITS.logitBiasTokens,
+      description: "Token id -> added to its logit.",
+    }),
+  ),
+  min_tokens: Nullable(
+    Type.Integer({
+      minimum: 0,
+      maximum: LIMITS.maxTokens,
+      description: "No end-of-turn token before so many tokens. Extension.",
+    }),
+  ),
   n: Nullable(Type.Integer({ minimum: 1, maximum: LIMITS.choices })),
   stop: Nullable(
     Type.Union([

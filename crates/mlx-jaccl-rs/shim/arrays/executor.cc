@@ -119,6 +119,11 @@ void ArrayExecutor::build(Step& step, const Instruction& in) {
       out = mx::concatenate(std::move(parts), 1, s);
       break;
     }
+    case OP_ADJUST: {
+      const mx::array logits = mx::astype(step.at(in.a), mx::float32, s);
+      out = adjust_arrays(logits, in.b < 0 ? nullptr : &step.at(in.b), w + 4, w[3], s);
+      break;
+    }
     case OP_BATCH:
     case OP_EVAL: break;
   }

@@ -100,6 +100,11 @@ struct AttentionParameters { int query_heads, kv_heads, head_dim, window; float 
 void attend(Context&, const KvStore&, const float* q, const std::vector<Segment>&, int layer,
             const AttentionParameters&, float* y);
 
+// Definitions: opcodes.h, AdjustWord and AdjustEntryWord; `entries` are its words.
+struct AdjustRow { float repetition, presence, frequency; int32_t pending; const int32_t* entries; int count; };
+// logits [rows, vocabulary] -> y. pending is a token, or -1.
+void adjust(Context&, const float* logits, int rows, int vocabulary, const AdjustRow*, float* y);
+
 struct SampleRow { float temperature, top_p, min_p; int top_k; uint64_t seed; int position; };
 // logits [rows, vocabulary] -> tokens [rows], and log-probabilities at temperature 1 of those tokens unless null.
 void sample(Context&, const float* logits, int rows, int vocabulary, const SampleRow*, int32_t* tokens,

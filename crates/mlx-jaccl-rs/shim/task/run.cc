@@ -72,6 +72,7 @@ class Runner {
         return m_.group->all_gather(floats(in.a), value(in.a).rows, value(in.a).width, floats(in.dst));
       case OP_MOE: return moe(in, w, o);
       case OP_CONCAT: return concat(in);
+      case OP_ADJUST: return adjust(in, w);
       case OP_BATCH:
       case OP_EVAL: return;
     }
@@ -108,6 +109,18 @@ class Runner {
     for (int i = 0; i < rows; ++i)
       if (out[i] < 0 || out[i] >= vocabulary)
         throw std::runtime_error("sampling found no token: logits are not numbers");
+  }
+  void adjust(const Instruction& in, const int32_t* w) {
+    adjustments_.clear();
+    const int32_t* at = w + 4;
+    for (int i = 0; i < w[3]; ++i) {
+      const int pending = at[ADJUST_PENDING];
+      adjustments_.push_back({as_float(at[ADJUST_REPETITION]), as_float(at[ADJUST_PRESENCE]),
+                              as_float(at[ADJUST_FREQUENCY]), pending < 0 ? -1 : ints(in.b)[pending],
+                              at + ADJUST_WORDS, at[ADJUST_COUNT]});
+      at += ADJUST_WORDS + at[ADJUST_COUNT] * ENTRY_WORDS;
+    }
+    cpu::adjust(context_, floats(in.a), w[3], value(in.a).width, adjustments_.data(), floats(in.dst));
   }
   void concat(const Instruction& in) {
     const size_t rows = value(in.dst).rows, width = value(in.dst).width;
@@ -188,6 +201,7 @@ class Runner {
   const std::vector<const char*>& inputs_;
   char* arena_;
   std::vector<cpu::SampleRow> rows_;
+  std::vector<cpu::AdjustRow> adjustments_;
 };
 
 }  // namespace
