@@ -14,7 +14,7 @@ import {
   type TokenHalfOptions,
   tokenHalfOptions,
 } from "./engine/index.ts"
-import { createServer, type Server, type ServerOptions } from "./http/index.ts"
+import { createLogStore, createServer, type Server, type ServerOptions } from "./http/index.ts"
 import type { Isolation } from "./isolation.ts"
 import { locateModel } from "./model-location.ts"
 import { startProcessIsolation } from "./process-isolation.ts"
@@ -119,7 +119,7 @@ async function run(options: ServeOptions, signals: Signals, closers: (() => Prom
 
   const http = { ...options.http, version }
   const server = await badInput(async () =>
-    createServer({ engine, cluster: () => isolation.cluster(), log, options: http }),
+    createServer({ engine, cluster: () => isolation.cluster(), log, logs, options: http }),
   )
   closers.push(() => server.close())
   reportIncident = (code, cause) => server.reportIncident(code, cause)
@@ -236,7 +236,11 @@ async function packageVersion(root: string): Promise<string> {
   return typeof text === "object" && text !== null && "version" in text ? String(text.version) : "0.0.0"
 }
 
+/** One server a process: what stderr gets, GET /logs shows. */
+const logs = createLogStore()
+
 function log(line: string): void {
+  logs.push(line)
   process.stderr.write(`${line}\n`)
 }
 

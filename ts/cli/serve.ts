@@ -57,6 +57,8 @@ export function serveOptions(flags: FlagValues): ServeOptions {
       aliases: aliasesOf(flags),
       allowedHosts: someOf(texts(flags, "allowed-host")),
       allowedOrigins: someOf(texts(flags, "allowed-origin")),
+      requestLog: text(flags, "request-log"),
+      logPrompts: isSet(flags, "log-prompts") || undefined,
       maxPerClient: numeral(flags, "max-per-client", { least: 0, whole: true }),
     }),
     engine: given({
@@ -125,6 +127,8 @@ export const serve: Command = {
       help: "seconds that running requests get to finish at the end",
     },
     "no-replay": { type: "boolean", help: "do not repeat running requests after a rank was lost" },
+    "request-log": { type: "string", value: "<file>", help: "write each request as a line of JSON; rotated by size" },
+    "log-prompts": { type: "boolean", help: "keep the first 80 characters of prompts in the request history" },
     server: { type: "string", value: "<name>", help: `HTTP server: ${SERVERS.join(", ")}` },
   },
   positionals: false,

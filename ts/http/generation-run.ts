@@ -13,6 +13,7 @@ import type {
 import type { Admission } from "./admission.ts"
 import { HttpError, reportError } from "./error-response.ts"
 import type { Metrics } from "./metrics.ts"
+import { promptExcerpt } from "./prompt-excerpt.ts"
 import type { AbortReason } from "./server-port.ts"
 
 /** Events that carry something for the client. */
@@ -54,6 +55,8 @@ export function createRuns(parts: {
   readonly admission: Admission
   readonly metrics: Metrics
   readonly stallMs: number
+  /** Keeps the beginning of each prompt in the history. */
+  readonly logPrompts: boolean
 }): Runs {
   const active = new Set<Run>()
   const waiting: (() => void)[] = []
@@ -66,7 +69,9 @@ export function createRuns(parts: {
     idle: () => (active.size === 0 ? Promise.resolve() : new Promise((resolve) => waiting.push(resolve))),
     start(spec, sink) {
       const ticket = parts.admission.take(spec.client, spec.requests.length)
-      const record = parts.metrics.begin(spec.id, spec.kind)
+      const [first] = spec.requests
+      const prompt = parts.logPrompts && first !== undefined ? promptExcerpt(first.prompt) : null
+      const record = parts.metrics.begin(spec.id, spec.kind, prompt)
       const handles: GenerationHandle[] = []
       const usages: Usage[] = []
       const times: GenerationTimes[] = []

@@ -71,6 +71,18 @@ export const LIMITS = {
   snapshotMs: 1_000,
   /** Time to the first token above which the history calls a request slow. */
   slowFirstTokenMs: 10_000,
+  /** Size of the request log on disk at which it is rotated. */
+  requestLogBytes: 16 * 1024 * 1024,
+  /** Files of the request log that are kept, the current one among them. */
+  requestLogFiles: 5,
+  /** Entries that wait for a slow disk; more are lost. */
+  requestLogPendingBytes: 1024 * 1024,
+  /** Characters of a prompt that are kept where the operator asked for it. */
+  promptExcerptChars: 80,
+  /** Lines in GET /logs. */
+  logLines: 2_000,
+  /** Length of one line there. */
+  logLineChars: 2_000,
   /** Keys that a server knows. */
   apiKeys: 256,
   /** Size of a key file. */

@@ -33,11 +33,18 @@ export interface ServerOptions {
   /** Any unknown model name means the first model served. */
   readonly acceptAnyModel?: boolean
   readonly server?: ServerChoice
+  /** File that gets one line of JSON a request. */
+  readonly requestLog?: string
+  /** Keeps the first characters of each prompt in the request history and its log. */
+  readonly logPrompts?: boolean
   /** Shown by the dashboard and the OpenAPI document. */
   readonly version?: string
 }
 
-export type Settings = Required<Omit<ServerOptions, "apiKeyFile">> & { readonly apiKeyFile: string | null }
+export type Settings = Required<Omit<ServerOptions, "apiKeyFile" | "requestLog">> & {
+  readonly apiKeyFile: string | null
+  readonly requestLog: string | null
+}
 
 export function withDefaults(options: ServerOptions): Settings {
   return {
@@ -55,6 +62,8 @@ export function withDefaults(options: ServerOptions): Settings {
     allowedOrigins: options.allowedOrigins ?? [],
     aliases: options.aliases ?? {},
     acceptAnyModel: options.acceptAnyModel ?? false,
+    requestLog: options.requestLog ?? null,
+    logPrompts: options.logPrompts ?? false,
     server: options.server ?? "auto",
     version: options.version ?? "0.0.0",
   }

@@ -10,8 +10,10 @@ import { HttpError, reportError } from "./error-response.ts"
 import { createGate, refuseOpenBind } from "./gate.ts"
 import { createRuns } from "./generation-run.ts"
 import { LIMITS } from "./limits.ts"
+import { createLogStore, type LogStore } from "./log-store.ts"
 import { createMetrics } from "./metrics.ts"
 import { type ServerOptions, withDefaults } from "./options.ts"
+import { createRequestLog } from "./request-log.ts"
 import { createRouter } from "./router.ts"
 import { createRoutes } from "./routes/index.ts"
 import type { ServerPort } from "./server-port.ts"
@@ -39,18 +41,27 @@ export interface ServerParts {
   readonly options?: ServerOptions
   /** One line, without a line break. */
   readonly log?: (line: string) => void
+  /** What GET /logs shows; the owner of the log fills it. */
+  readonly logs?: LogStore
 }
 
 /** Throws, before anything listens, when the options would open the server to others without a key. */
-export function createServer({ engine, cluster, options = {}, log = () => {} }: ServerParts): Server {
+export function createServer({ engine, cluster, options = {}, log = () => {}, logs }: ServerParts): Server {
   const settings = withDefaults(options)
   const fromFile = settings.apiKeyFile === null ? [] : readKeyFile(settings.apiKeyFile)
   const keys = createApiKeys([...settings.keys, ...fromFile])
   refuseOpenBind(settings.host, keys, settings.insecure)
 
-  const metrics = createMetrics()
+  const requestLog = settings.requestLog === null ? null : createRequestLog(settings.requestLog, log)
+  const metrics = createMetrics(undefined, (request) => requestLog?.write(request))
   const admission = createAdmission(() => engine.status(), settings.maxPerClient)
-  const runs = createRuns({ engine, admission, metrics, stallMs: settings.requestTimeoutMs })
+  const runs = createRuns({
+    engine,
+    admission,
+    metrics,
+    stallMs: settings.requestTimeoutMs,
+    logPrompts: settings.logPrompts,
+  })
   const uptimeSeconds = () => (performance.now() - metrics.startedMs) / 1000
   const snapshot = () =>
     buildSnapshot(metrics, engine.status(), cluster(), { version: settings.version, uptimeSeconds: uptimeSeconds() })
@@ -68,6 +79,7 @@ export function createServer({ engine, cluster, options = {}, log = () => {} }: 
     runs,
     viewers,
     snapshot,
+    logs: logs ?? createLogStore(),
     uptimeSeconds,
     logError(error, requestId) {
       const report = reportError(error)
@@ -127,6 +139,7 @@ export function createServer({ engine, cluster, options = {}, log = () => {} }: 
       viewers.close()
       for (const run of runs.active) run.fail(new HttpError("draining"))
       await port?.close()
+      await requestLog?.close()
     },
   }
 }

@@ -5,6 +5,7 @@ import type { Snapshot } from "../dashboard/index.ts"
 import type { Engine } from "../engine/index.ts"
 import type { Admission } from "./admission.ts"
 import type { Runs } from "./generation-run.ts"
+import type { LogStore } from "./log-store.ts"
 import type { Metrics } from "./metrics.ts"
 import type { Settings } from "./options.ts"
 import type { ViewerHub } from "./viewer-hub.ts"
@@ -18,6 +19,7 @@ export interface Services {
   readonly runs: Runs
   readonly viewers: ViewerHub
   readonly snapshot: () => Snapshot
+  readonly logs: LogStore
   readonly uptimeSeconds: () => number
   /** An error that reached a client inside a stream, where no status line could tell it. */
   readonly logError: (error: unknown, requestId: string) => void

@@ -35,6 +35,14 @@ function range(values: PercentilesView): Html {
   `
 }
 
+const LABELS = ["0.1 ms", "1 ms", "10 ms", "100 ms", "1 s", "10 s"]
+
+const scale = html`
+  <svg class="range" width="100%" height="14" aria-hidden="true">
+    ${LABELS.map((label, decade) => html`<text class="range-label" x="${decade * 20}%" y="11">${label}</text>`)}
+  </svg>
+`
+
 function row(name: string, hint: string, values: PercentilesView | null): Html {
   return html`
     <tr>
@@ -63,7 +71,7 @@ export const latency: Panel = {
           <th scope="col" class="number">p90</th>
           <th scope="col" class="number">p99</th>
           <th scope="col" class="range-cell wide-only">
-            <span class="range-scale"><span>0.1 ms</span><span>1</span><span>10</span><span>100</span><span>1 s</span><span>10 s</span></span>
+            ${scale}
           </th>
         </tr>
       </thead>

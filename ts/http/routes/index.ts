@@ -6,6 +6,7 @@ import { chatCompletionsRoute } from "./chat-completions.ts"
 import { completionsRoute } from "./completions.ts"
 import { dashboardRoutes } from "./dashboard.ts"
 import { docsRoutes } from "./docs.ts"
+import { logRoutes } from "./logs.ts"
 import { modelRoutes } from "./models.ts"
 import { operationRoutes } from "./operations.ts"
 
@@ -15,6 +16,7 @@ export function createRoutes(services: Services): readonly Route[] {
     completionsRoute(services),
     ...modelRoutes(services),
     ...operationRoutes(services),
+    ...logRoutes(services),
     ...dashboardRoutes(services),
   ]
   return [...routes, ...docsRoutes(routes, services.settings.version)]
