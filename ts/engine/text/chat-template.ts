@@ -114,6 +114,10 @@ function messagesForTemplate(messages: readonly ChatMessage[]): readonly Record<
       content: message.content,
       ...(name !== undefined && { name }),
       ...(message.reasoning !== undefined && { reasoning_content: message.reasoning }),
+      // gpt-oss: the thought before a call, which refuses to stand beside content.
+      ...(message.reasoning !== undefined &&
+        message.content === "" &&
+        message.toolCalls !== undefined && { thinking: message.reasoning }),
       ...(message.toolCallId !== undefined && { tool_call_id: message.toolCallId }),
       ...(message.toolCalls !== undefined &&
         message.toolCalls.length > 0 && {

@@ -10,7 +10,10 @@ export type CallPart =
   | { readonly type: "arguments"; readonly text: string }
   /** The call is whole. */
   | { readonly type: "end" }
-  /** The rest of the body is no call: it goes back into the content. */
+  /**
+   * The rest of the body is no call: it goes back into the content. From push only while no call has begun, and only if
+   * more text could not change it; what stands after the start marker is then read as content.
+   */
   | { readonly type: "reject"; readonly text: string }
 
 /** Reads the body of one block, which is what stands between the markers. */

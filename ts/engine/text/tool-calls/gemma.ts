@@ -7,6 +7,7 @@ import { createLiteralCallReader, type LiteralSyntax } from "./literal-call.ts"
 const SYNTAX: LiteralSyntax = {
   head: /^[\s,]*call:(?<name>[^\s{}:]+)\s*\{/,
   close: "}",
+  noCall: /^[\s,]*(?!c(?:$|a(?:$|l(?:$|l(?:$|:)))))[^\s,]/,
   key: /^\s*(?<name>[^\s:{}[\],<]+)\s*:/,
   tail: /^[\s,]*$/,
   quotes: ['<|"|>', "<escape>"],

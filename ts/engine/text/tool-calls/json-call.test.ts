@@ -1,5 +1,5 @@
 import t from "tap"
-import { toolCallFormat } from "./index.ts"
+import { createToolCallStream, toolCallFormat, toolCallFormatByName } from "./index.ts"
 import { gives } from "./tool-call-fixture.ts"
 
 const LIST =
@@ -34,6 +34,31 @@ t.test("cohere: its own member names, between markers or fenced", async (t) => {
   gives(t, "cohere", '<|START_ACTION|>[{"parameters": {}, "tool_name": "get-time"}]<|END_ACTION|>', "", [
     ["get-time", "{}"],
   ])
+})
+
+t.test("what cannot become a call is not held back", async (t) => {
+  const shown = (format: string, text: string): string => {
+    const found = toolCallFormatByName(format)
+    if (found === null) throw new Error(format)
+    const stream = createToolCallStream(found, [{ name: "f" }])
+    return stream.push(text, 0).reduce((all, event) => all + (event.type === "content" ? event.text : ""), "")
+  }
+  t.equal(shown("llama", '{"na'), "")
+  t.equal(shown("llama", '{"answer": 4'), '{"answer": 4')
+  t.equal(shown("llama_pythonic", "[1, 2"), "[1, 2")
+  t.equal(shown("llama_pythonic", "[f"), "")
+  t.equal(shown("hermes", "<tool_call>so"), "<tool_call>so")
+  t.equal(shown("gemma4", "<|tool_call>cal"), "")
+  t.equal(shown("gemma4", "<|tool_call>can"), "<|tool_call>can")
+})
+
+t.test("markers in what is no call count", async (t) => {
+  const call = '<tool_call>{"name": "get-time", "arguments": {}}</tool_call>'
+  gives(t, "hermes", `The text <tool_call> is used so: ${call}`, "The text <tool_call> is used so:", [
+    ["get-time", "{}"],
+  ])
+  gives(t, "hermes", `<tool_call>${call}`, "<tool_call>", [["get-time", "{}"]])
+  gives(t, "llama", '{"a": 1}<|python_tag|>{"name": "get-time", "parameters": {}}', '{"a": 1}', [["get-time", "{}"]])
 })
 
 t.test("each family's template chooses its format", async (t) => {

@@ -8,6 +8,9 @@ import type { CallPart, CallReader } from "./format.ts"
 /** The usual order: name, then arguments; anything else waits for the end of the body. */
 const HEADER =
   /^[\s,[;]*\{\s*(?:"tool_call_id"\s*:\s*"[^"\\]*"\s*,\s*)?"(?:tool_)?name"\s*:\s*("(?:[^"\\]|\\.)*")\s*,\s*"(?:arguments|parameters)"\s*:\s*(?=\{)/
+/** A body that begins so is no call: no object, or an object whose first member no call has. */
+const NO_CALL =
+  /^[\s,[;]*(?:[^\s,[;{]|\{\s*(?:[^\s"}]|"(?!(?:name|tool_name|tool_call_id|arguments|parameters|id|type)")[^"\\]*"))/
 /** A header is shorter; a longer beginning is read at the end. */
 const LONGEST_HEADER = 1024
 /** What may stand after the last call of a body. */
@@ -59,6 +62,7 @@ export function createJsonCallReader(tools: readonly ToolDefinition[]): CallRead
   let text = ""
   let state: "header" | "arguments" | "tail" = "header"
   let scanner = createObjectScanner()
+  let hasBegun = false
 
   /** One step; false when more text is needed. */
   function step(parts: CallPart[]): boolean {
@@ -67,6 +71,7 @@ export function createJsonCallReader(tools: readonly ToolDefinition[]): CallRead
       const name: unknown = header?.[1] === undefined ? null : parsed(header[1])
       if (header === null || typeof name !== "string" || !names.has(name)) return false
       parts.push({ type: "start", name })
+      hasBegun = true
       text = text.slice(header[0].length)
       scanner = createObjectScanner()
       state = "arguments"
@@ -92,7 +97,7 @@ export function createJsonCallReader(tools: readonly ToolDefinition[]): CallRead
     text += more
     const parts: CallPart[] = []
     while (step(parts)) {}
-    return parts
+    return !hasBegun && NO_CALL.test(text) ? [{ type: "reject", text }] : parts
   }
 
   return {

@@ -13,6 +13,8 @@ export interface LiteralSyntax extends LiteralDialect {
   readonly close: string
   /** Group `name` and the separator after it; begins with ^. */
   readonly key: RegExp
+  /** What a body that is no call begins with; begins with ^. */
+  readonly noCall: RegExp
   /** What may stand after the last call; begins with ^ and ends with $. */
   readonly tail: RegExp
 }
@@ -24,6 +26,7 @@ export function createLiteralCallReader(tools: readonly ToolDefinition[], syntax
   const names = knownNames(tools)
   let text = ""
   let tool: string | null = null
+  let hasBegun = false
   /** Names of the arguments passed on. */
   let given: Set<string> = new Set()
   /** Of the argument that is being read: how far, at what depth, in which string. */
@@ -78,6 +81,7 @@ export function createLiteralCallReader(tools: readonly ToolDefinition[], syntax
       parts.push({ type: "start", name }, { type: "arguments", text: "{" })
       text = text.slice(head[0].length)
       tool = name
+      hasBegun = true
       given = new Set()
       scanned = 0
       depth = 0
@@ -102,7 +106,7 @@ export function createLiteralCallReader(tools: readonly ToolDefinition[], syntax
       text += more
       const parts: CallPart[] = []
       while (step(parts)) {}
-      return parts
+      return !hasBegun && syntax.noCall.test(text) ? [{ type: "reject", text }] : parts
     },
     end() {
       return tool !== null || syntax.tail.test(text) ? [] : [{ type: "reject", text }]

@@ -7,6 +7,7 @@ import { createLiteralCallReader, type LiteralSyntax } from "./literal-call.ts"
 const SYNTAX: LiteralSyntax = {
   head: /^[\s,;[]*(?<name>[A-Za-z_][\w.-]*)\(/,
   close: ")",
+  noCall: /^[\s,;[]*(?:[^\s,;[A-Za-z_]|[A-Za-z_][\w.-]*[^\w.(-])/,
   key: /^\s*(?<name>[A-Za-z_][\w.-]*)\s*=/,
   tail: /^[\s,;\]]*$/,
   quotes: ['"""', "'''", '"', "'"],

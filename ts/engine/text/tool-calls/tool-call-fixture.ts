@@ -15,7 +15,8 @@ interface Outcome {
   completed: number
 }
 
-function read(format: string, text: string, sizes: () => number): Outcome {
+/** The outcome of an answer that comes in pieces of these lengths; throws if a position is wrong. */
+export function read(format: string, text: string, sizes: () => number): Outcome {
   const found = toolCallFormatByName(format)
   if (found === null) throw new Error(format)
   const stream = createToolCallStream(found, TOOLS)
@@ -68,11 +69,17 @@ export function gives(
     t.same(read(format, text, randomSizes(seed)), wanted, `${format}, seed ${seed}`)
 }
 
-/** Piece lengths from 1 to 9 (Park, Miller: minimal standard generator, 1988). */
+/** Piece lengths from 1 to 9. */
 function randomSizes(seed: number): () => number {
+  const next = randomNumbers(seed)
+  return () => 1 + next(9)
+}
+
+/** Park, Miller: minimal standard generator (1988). */
+export function randomNumbers(seed: number): (below: number) => number {
   let state = seed
-  return () => {
+  return (below) => {
     state = (state * 48271) % 0x7fffffff
-    return 1 + (state % 9)
+    return state % below
   }
 }

@@ -76,15 +76,36 @@ export function createToolCallStream(format: ToolCallFormat, tools: readonly Too
   /** Text after what is being read now. */
   let unread = 0
 
-  function open(marker: string): void {
+  /** That began the block. */
+  let marker = ""
+  /** A bare beginning is tried once. */
+  let hasGivenUp = false
+
+  function open(found: string): void {
     announced = false
-    raw = marker
+    marker = found
+    raw = found
     block = { reader: format.reader(tools), ends: createStopMatcher(format.ends) }
   }
 
-  function readBody(reader: CallReader, body: string): void {
+  /** false: the body is no call, and nothing of the block was passed on. */
+  function readBody(reader: CallReader, body: string): boolean {
     if (!announced) raw += body
-    for (const part of reader.push(body)) call(part, "")
+    for (const part of reader.push(body)) {
+      if (part.type === "reject") return false
+      call(part, "")
+    }
+    return true
+  }
+
+  /** The marker becomes content, and all after it is read as if no block had begun: it may hold other markers. */
+  function giveUp(rest: string): string {
+    const body = raw.slice(marker.length) + rest
+    block = null
+    unread = body.length
+    content(marker, end - unread)
+    hasGivenUp = true
+    return body
   }
 
   function read(text: string): string {
@@ -99,10 +120,11 @@ export function createToolCallStream(format: ToolCallFormat, tools: readonly Too
       }
       return match.rest
     }
-    const match = block.ends.push(text)
+    const { reader, ends } = block
+    const match = ends.push(text)
     unread = match.rest.length
-    readBody(block.reader, match.safe)
-    if (match.found !== null) close(block.reader, match.found)
+    if (!readBody(reader, match.safe)) return giveUp((match.found ?? ends.flush()) + match.rest)
+    if (match.found !== null) close(reader, match.found)
     return match.rest
   }
 
@@ -122,7 +144,7 @@ export function createToolCallStream(format: ToolCallFormat, tools: readonly Too
   }
 
   function isBare(text: string): boolean {
-    if (format.bareStart === undefined || block !== null || index >= 0 || seenContent) return false
+    if (format.bareStart === undefined || hasGivenUp || block !== null || index >= 0 || seenContent) return false
     return text.trimStart().startsWith(format.bareStart)
   }
 
@@ -136,11 +158,13 @@ export function createToolCallStream(format: ToolCallFormat, tools: readonly Too
     push,
     flush() {
       unread = 0
-      if (block === null) content(starts.flush(), end)
-      else {
-        readBody(block.reader, block.ends.flush())
-        close(block.reader, "")
+      while (block !== null) {
+        const { reader, ends } = block
+        if (readBody(reader, ends.flush())) close(reader, "")
+        else for (let rest = giveUp(""); rest !== ""; ) rest = read(rest)
       }
+      unread = 0
+      content(starts.flush(), end)
       // Space at the end belongs to the answer, unless calls stand before it.
       if (spaces !== "" && index < 0) out.push({ type: "content", text: spaces, at: end - spaces.length })
       spaces = ""
