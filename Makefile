@@ -8,7 +8,7 @@ ARGS ?=
 cluster := node bin/mlx-cluster.js
 
 .DEFAULT_GOAL := help
-.PHONY: help setup server status generate test test-native lint format check bench clean
+.PHONY: help setup server status monitor logs generate test test-native lint format check bench clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -22,6 +22,12 @@ server: ## serve a model: MODEL=<folder, .gguf or id> HOST= PORT= BACKEND= ARGS=
 
 status: ## one screen about the server that runs
 	@$(cluster) status --url http://$(HOST):$(PORT) $(ARGS)
+
+monitor: ## watch the server that runs, until q
+	@$(cluster) monitor --url http://$(HOST):$(PORT) $(ARGS)
+
+logs: ## follow the log of the server that runs and all its ranks, until Ctrl-C
+	@$(cluster) logs --follow --url http://$(HOST):$(PORT) $(ARGS)
 
 generate: ## ask the server that runs: PROMPT="..."
 	@$(cluster) generate --url http://$(HOST):$(PORT) $(ARGS) "$(PROMPT)"

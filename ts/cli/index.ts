@@ -3,6 +3,8 @@
 import { type Command, EXIT, UsageError } from "./command.ts"
 import { generate } from "./generate.ts"
 import { commandHelp, programHelp } from "./help.ts"
+import { logs } from "./logs.ts"
+import { monitor } from "./monitor.ts"
 import { nearest, parseCommandLine } from "./parse.ts"
 import { rank } from "./rank.ts"
 import { serve } from "./serve.ts"
@@ -10,7 +12,7 @@ import { setup } from "./setup.ts"
 import { status } from "./status.ts"
 import { version } from "./version.ts"
 
-const COMMANDS: readonly Command[] = [serve, status, generate, setup, version, rank]
+const COMMANDS: readonly Command[] = [serve, status, monitor, logs, generate, setup, version, rank]
 
 const isHelp = (word: string | undefined) => word === "--help" || word === "-h" || word === "help"
 
