@@ -19,8 +19,8 @@ export type CallPart =
 /** Reads the body of one block, which is what stands between the markers. */
 export interface CallReader {
   push(text: string): readonly CallPart[]
-  /** The end marker came, or the answer is over. */
-  end(): readonly CallPart[]
+  /** The end marker came (`isClosed`), or the answer is over. */
+  end(isClosed: boolean): readonly CallPart[]
 }
 
 export interface ToolCallFormat {

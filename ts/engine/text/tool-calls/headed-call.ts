@@ -3,7 +3,7 @@
 
 import type { ToolDefinition } from "../../generation.ts"
 import type { CallPart, CallReader } from "./format.ts"
-import { createObjectScanner, knownNames } from "./json-call.ts"
+import { createObjectScanner, endWithoutBrackets, knownNames } from "./json-call.ts"
 
 /** All patterns begin with ^; they are tried where the unread text begins. */
 export interface CallFrame {
@@ -62,7 +62,8 @@ export function createHeadedCallReader(tools: readonly ToolDefinition[], frame: 
       while (step(parts)) {}
       return parts
     },
-    end() {
+    end(isClosed) {
+      if (state === "arguments" && isClosed) return endWithoutBrackets(scanner)
       if (state !== "header" || text.trim() === "") return []
       const start = startOf(frame.bare?.exec(text))
       return start === null ? [{ type: "reject", text }] : [start, { type: "arguments", text: "{}" }, { type: "end" }]

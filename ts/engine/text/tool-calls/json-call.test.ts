@@ -52,6 +52,16 @@ t.test("what cannot become a call is not held back", async (t) => {
   t.equal(shown("gemma4", "<|tool_call>can"), "<|tool_call>can")
 })
 
+t.test("brackets that are missing before the end marker are added, other things are not", async (t) => {
+  const cut = '<tool_call>{"name": "get_weather", "arguments": {"x": [{"city": "Oslo"}'
+  gives(t, "hermes", `${cut}</tool_call>`, "", [["get_weather", '{"x": [{"city": "Oslo"}]}']])
+  gives(t, "hermes", cut, "", [["get_weather", '{"x": [{"city": "Oslo"}']], 0)
+  const text = '<tool_call>{"name": "get_weather", "arguments": {"city": "Os'
+  gives(t, "hermes", `${text}</tool_call>`, "", [["get_weather", '{"city": "Os']], 0)
+  const kimi = '<|tool_call_begin|>functions.get-time:0<|tool_call_argument_begin|>{"utc": true'
+  gives(t, "kimi", `<|tool_calls_section_begin|>${kimi}<|tool_calls_section_end|>`, "", [["get-time", '{"utc": true}']])
+})
+
 t.test("markers in what is no call count", async (t) => {
   const call = '<tool_call>{"name": "get-time", "arguments": {}}</tool_call>'
   gives(t, "hermes", `The text <tool_call> is used so: ${call}`, "The text <tool_call> is used so:", [

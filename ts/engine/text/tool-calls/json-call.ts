@@ -102,7 +102,8 @@ export function createJsonCallReader(tools: readonly ToolDefinition[]): CallRead
 
   return {
     push,
-    end() {
+    end(isClosed) {
+      if (state === "arguments" && isClosed) return endWithoutBrackets(scanner)
       if (state !== "header") return []
       if (EMPTY_REST.test(text)) return []
       const value = parsed(text.trim().replace(/[,;\]]*$/, (rest) => (text.trim().startsWith("[") ? rest : "")))
@@ -125,17 +126,27 @@ function parsed(text: string): unknown {
 interface ObjectScanner {
   /** `rest`: after the object, once it is done. */
   push(text: string): { readonly text: string; readonly done: boolean; readonly rest: string }
+  /** The brackets that are missing; null: more than they is missing. */
+  missing(): string | null
+}
+
+/** The end marker stands where brackets are missing: the call is whole with them. */
+export function endWithoutBrackets(scanner: ObjectScanner): readonly CallPart[] {
+  const missing = scanner.missing()
+  return missing === null ? [] : [{ type: "arguments", text: missing }, { type: "end" }]
 }
 
 const CONTROL_ESCAPES: Readonly<Record<string, string>> = { "\n": "\\n", "\r": "\\r", "\t": "\\t" }
 
 /** Follows one JSON object to its closing brace. */
 export function createObjectScanner(): ObjectScanner {
-  let depth = 0
+  /** Closing brackets of what is open. */
+  const open: string[] = []
   let inString = false
   let escaped = false
   /** A comma and the space after it: final only when a value follows. */
   let comma = ""
+  let last = ""
 
   return {
     push(text) {
@@ -157,11 +168,14 @@ export function createObjectScanner(): ObjectScanner {
         if (!closes) out += comma
         comma = ""
         out += char
+        if (/\S/.test(char)) last = char
         if (char === '"') inString = true
-        else if (char === "{" || char === "[") depth++
-        else if (closes && --depth === 0) return { text: out, done: true, rest: text.slice(i + 1) }
+        else if (char === "{" || char === "[") open.push(char === "{" ? "}" : "]")
+        else if (closes) open.pop()
+        if (closes && open.length === 0) return { text: out, done: true, rest: text.slice(i + 1) }
       }
       return { text: out, done: false, rest: "" }
     },
+    missing: () => (inString || last === ":" ? null : open.toReversed().join("")),
   }
 }

@@ -54,8 +54,8 @@ function createMistralReader(tools: readonly ToolDefinition[]): CallReader {
       if (kind === "named") while (step(parts)) {}
       return parts
     },
-    end() {
-      if (kind === "list") return list.end()
+    end(isClosed) {
+      if (kind === "list") return list.end(isClosed)
       return scanner !== null || text.trim() === "" ? [] : [{ type: "reject", text }]
     },
   }

@@ -80,8 +80,8 @@ export function createTaggedCallReader(tools: readonly ToolDefinition[], tags: C
       while (step(parts)) {}
       return parts
     },
-    end() {
-      if (isJson) return json.end()
+    end(isClosed) {
+      if (isJson) return json.end(isClosed)
       if (tool !== null) {
         // The closing tag is often forgotten: with nothing else after the last value the call is whole.
         return text.trim() === "" ? [{ type: "arguments", text: "}" }, { type: "end" }] : []

@@ -67,7 +67,7 @@ export function createToolCallStream(format: ToolCallFormat, tools: readonly Too
   }
 
   function close(reader: CallReader, closing: string): void {
-    const parts = reader.end()
+    const parts = reader.end(closing !== "")
     for (const part of parts) call(part, closing)
     if (!announced && parts.length === 0) content(raw + closing, end - unread)
     block = null
