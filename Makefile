@@ -40,6 +40,12 @@ test-native: ## the kernels under the address and undefined-behaviour sanitizers
 	@scripts/setup.sh
 	@$(MAKE) --no-print-directory -C crates/mlx-jaccl-rs/shim/test asan
 
+bench: ## our speed beside mlx-lm's, and the server's own cost: ARGS="--llama-bench <path>" adds llama.cpp
+	@scripts/setup.sh model
+	@node dist/bench/decode.js
+	@node dist/bench/overhead.js --rounds 3
+	@node dist/bench/compare.js --rounds 1 --mlx-prompt 128 $(ARGS)
+
 lint: ## types, import rules, style, dead code, clippy
 	@scripts/setup.sh
 	@node_modules/.bin/tsc -b

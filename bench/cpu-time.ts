@@ -15,15 +15,23 @@ export function cpuTimeMs(pid: number): number {
       .toReversed()
     return (seconds + 60 * (minutes + 60 * hours)) * 1000
   }
-  let ns = 0
+  let sum = 0
+  for (const ms of threadTimesMs(pid).values()) sum += ms
+  return sum
+}
+
+/** The same of each thread, by its id; Linux only. */
+export function threadTimesMs(pid: number): Map<number, number> {
+  const times = new Map<number, number>()
   for (const thread of readdirSync(`/proc/${pid}/task`)) {
     try {
-      ns += Number(readFileSync(`/proc/${pid}/task/${thread}/schedstat`, "utf8").split(" ")[0])
+      const [ns] = readFileSync(`/proc/${pid}/task/${thread}/schedstat`, "utf8").split(" ")
+      times.set(Number(thread), Number(ns) / 1e6)
     } catch {
       // The thread has ended since the folder was read.
     }
   }
-  return ns / 1e6
+  return times
 }
 
 /** The process and all that descend from it. */

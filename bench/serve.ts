@@ -5,6 +5,7 @@
 import { parseArgs } from "node:util"
 import { runLoad } from "./load-client.ts"
 import { finish, percentile, summarize, table } from "./report.ts"
+import { servedModel } from "./server-process.ts"
 import { promptText } from "./workload.ts"
 
 const { values } = parseArgs({
@@ -19,13 +20,7 @@ const { values } = parseArgs({
   },
 })
 
-let model = values.model
-if (model === "default") {
-  const list: unknown = await (await fetch(`${values.url}/v1/models`)).json()
-  // Every server of this kind answers {data: [{id}]}.
-  model = (list as { data?: { id: string }[] }).data?.[0]?.id ?? "default"
-}
-
+const model = values.model === "default" ? await servedModel(values.url) : values.model
 const promptTokens = Number(values.prompt)
 const maxTokens = Number(values.generate)
 let seed = Number(values.seed) * 1_000_000
