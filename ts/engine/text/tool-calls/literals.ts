@@ -10,6 +10,8 @@ export interface LiteralDialect {
   readonly escapes: boolean
 }
 
+export const PYTHON: LiteralDialect = { quotes: ['"""', "'''", '"', "'"], escapes: true }
+
 /** Deeper nesting is read as text. */
 const DEEPEST = 64
 const CLOSING: Readonly<Record<string, string>> = { "[": "]", "(": ")", "{": "}" }

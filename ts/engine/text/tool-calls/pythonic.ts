@@ -3,6 +3,7 @@
 
 import type { ToolCallFormat } from "./format.ts"
 import { createLiteralCallReader, type LiteralSyntax } from "./literal-call.ts"
+import { PYTHON } from "./literals.ts"
 
 const SYNTAX: LiteralSyntax = {
   head: /^[\s,;[]*(?<name>[A-Za-z_][\w.-]*)\(/,
@@ -10,8 +11,7 @@ const SYNTAX: LiteralSyntax = {
   noCall: /^[\s,;[]*(?:[^\s,;[A-Za-z_]|[A-Za-z_][\w.-]*[^\w.(-])/,
   key: /^\s*(?<name>[A-Za-z_][\w.-]*)\s*=/,
   tail: /^[\s,;\]]*$/,
-  quotes: ['"""', "'''", '"', "'"],
-  escapes: true,
+  ...PYTHON,
 }
 
 export const lfm2: ToolCallFormat = {

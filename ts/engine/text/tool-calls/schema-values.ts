@@ -28,6 +28,17 @@ export function quotedValue(text: string, schema: unknown): string {
   return types.size === 0 || types.has("string") ? JSON.stringify(text) : valueText(text, schema)
 }
 
+/** Whether a list or an object is wanted, and no string. */
+export function wantsCollection(schema: unknown): boolean {
+  const types = schemaTypes(schema)
+  return (types.has("array") || types.has("object")) && !types.has("string")
+}
+
+/** Whether a text is JSON. */
+export function isJson(text: string): boolean {
+  return parsed(text) !== undefined
+}
+
 /** The text itself where it is JSON, otherwise a JSON string of it. */
 export function jsonOrText(text: string): string {
   return parsed(text.trim()) === undefined ? JSON.stringify(text) : text.trim()

@@ -54,6 +54,16 @@ t.test("glm: keys and values, no arguments, JSON between the same markers", asyn
   gives(t, "glm", "<tool_call>get_wea", "<tool_call>get_wea", [])
 })
 
+t.test("lists and objects in Python's writing become JSON", async (t) => {
+  const call = (value: string): string =>
+    `<tool_call>plan<arg_key>steps</arg_key><arg_value>${value}</arg_value></tool_call>`
+  gives(t, "glm", call("[{'a': True, 'b': \"it's\"}, {}]"), "", [
+    ["plan", '{"steps": [{"a": true, "b": "it\'s"}, {}]}'],
+  ])
+  gives(t, "glm", call('[{"a": [1]}]'), "", [["plan", '{"steps": [{"a": [1]}]}']])
+  gives(t, "glm", call("[see above"), "", [["plan", '{"steps": "[see above"}']])
+})
+
 t.test("longcat: keys and values, no arguments, JSON", async (t) => {
   const call = (body: string): string => `<longcat_tool_call>${body}</longcat_tool_call>`
   const key = "<longcat_arg_key>days</longcat_arg_key>\n<longcat_arg_value>2</longcat_arg_value>"

@@ -4,7 +4,8 @@
 import type { ToolDefinition } from "../../generation.ts"
 import type { CallPart, CallReader } from "./format.ts"
 import { createJsonCallReader, knownNames } from "./json-call.ts"
-import { jsonOrText, parameterSchema, valueText } from "./schema-values.ts"
+import { literalJson, PYTHON } from "./literals.ts"
+import { isJson, jsonOrText, parameterSchema, valueText, wantsCollection } from "./schema-values.ts"
 
 /** All patterns begin with ^; they are tried where the unread text begins. */
 export interface CallTags {
@@ -24,7 +25,7 @@ export function createTaggedCallReader(tools: readonly ToolDefinition[], tags: C
   const names = knownNames(tools)
   // Some answers fall back to JSON between the same markers.
   const json = createJsonCallReader(tools)
-  let isJson = false
+  let asJson = false
   let isFirst = true
   let text = ""
   let tool: string | null = null
@@ -37,7 +38,7 @@ export function createTaggedCallReader(tools: readonly ToolDefinition[], tags: C
     const kind = groups["string"]
     const schema = parameterSchema(tools, ofTool, name)
     const json =
-      kind === undefined ? valueText(value, schema) : kind === "true" ? JSON.stringify(value) : jsonOrText(value)
+      kind === undefined ? textJson(value, schema) : kind === "true" ? JSON.stringify(value) : jsonOrText(value)
     return { type: "arguments", text: `${parameters++ > 0 ? ", " : ""}${JSON.stringify(name)}: ${json}` }
   }
 
@@ -72,16 +73,16 @@ export function createTaggedCallReader(tools: readonly ToolDefinition[], tags: C
 
   return {
     push(more) {
-      if (isJson) return json.push(more)
+      if (asJson) return json.push(more)
       text += more
-      isJson = isFirst && /^\s*[[{]/.test(text)
-      if (isJson) return json.push(text)
+      asJson = isFirst && /^\s*[[{]/.test(text)
+      if (asJson) return json.push(text)
       const parts: CallPart[] = []
       while (step(parts)) {}
       return parts
     },
     end(isClosed) {
-      if (isJson) return json.end(isClosed)
+      if (asJson) return json.end(isClosed)
       if (tool !== null) {
         // The closing tag is often forgotten: with nothing else after the last value the call is whole.
         return text.trim() === "" ? [{ type: "arguments", text: "}" }, { type: "end" }] : []
@@ -92,4 +93,9 @@ export function createTaggedCallReader(tools: readonly ToolDefinition[], tags: C
       return text.trim() === "" ? [] : [{ type: "reject", text }]
     },
   }
+}
+
+/** Lists and objects are sometimes written as Python's. */
+function textJson(text: string, schema: unknown): string {
+  return wantsCollection(schema) && !isJson(text) ? literalJson(text, schema, PYTHON) : valueText(text, schema)
 }

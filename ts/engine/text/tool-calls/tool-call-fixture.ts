@@ -5,6 +5,7 @@ import type { ToolDefinition } from "../../generation.ts"
 import { createToolCallStream, toolCallFormatByName } from "./index.ts"
 
 const TOOLS: readonly ToolDefinition[] = [
+  { name: "plan", parameters: { properties: { steps: { type: "array", items: { type: "object" } } } } },
   { name: "get_weather", parameters: { properties: { city: { type: "string" }, days: { type: "integer" } } } },
   { name: "get-time", parameters: { properties: { utc: { type: "boolean" }, zone: { type: ["string", "null"] } } } },
 ]
