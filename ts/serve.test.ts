@@ -67,6 +67,9 @@ t.test("a server answers, survives kill -9 of its rank, and ends on SIGTERM with
     pids.push(...server.ranks().filter((pid) => pid !== killed))
   }
   t.equal(new Set(pids).size, 4)
+  const errors: unknown = await (await fetch(`${address}/errors`)).json()
+  const loss = { code: "rank_lost", cause: /SIGKILL/, cure: /starts again by itself/ }
+  t.match(errors, { errors: [loss, loss, loss] }, "each loss is in the error log with cause and cure")
 
   server.child.kill("SIGTERM")
   t.equal((await server.ended).code, 0)

@@ -53,6 +53,11 @@ export function renderPrometheus(sources: {
   family("gauge", "memory_used_bytes", "Memory in use on the host of a rank.", [
     ...ranks(({ memory }) => (memory === null ? null : memory.totalBytes - memory.availableBytes)),
   ])
+  family("gauge", "rank_memory_ratio", "Share of a host's memory in use.", [
+    ...ranks(({ memory }) =>
+      memory === null || memory.totalBytes <= 0 ? null : 1 - memory.availableBytes / memory.totalBytes,
+    ),
+  ])
   family("gauge", "rdma_bandwidth_gbps", "Last measured bandwidth of the worst link, gigabytes a second.", [
     [{}, rdma.bandwidth_gbps],
   ])

@@ -2,6 +2,8 @@
 // MLX_CLUSTER_REQUIRE_ALL asks for every test.
 
 import { spawnSync } from "node:child_process"
+import { readFileSync } from "node:fs"
+import { fileURLToPath } from "node:url"
 import t from "tap"
 import { CHAT, startServer } from "./testing/start-server.ts"
 
@@ -32,4 +34,26 @@ t.test("promtool objects to nothing in /metrics but the roadmap's own names", { 
     t.match(text, `\n${twin} `)
   }
   t.match(text, `mlx_cluster_errors_total{code="rank_lost"} 1`)
+})
+
+const grafana = new URL("../../../docs/grafana/", import.meta.url)
+
+t.test("promtool accepts the alert rules", { skip }, async (t) => {
+  const checked = spawnSync(promtool, ["check", "rules", fileURLToPath(new URL("alerts.yml", grafana))], {
+    encoding: "utf8",
+  })
+  t.equal(checked.status, 0, checked.stdout + checked.stderr)
+  t.match(checked.stdout, /SUCCESS: \d+ rules found/)
+})
+
+t.test("dashboard and alerts ask only for metrics and labels that the server has", async (t) => {
+  const { url, post } = await startServer(t, "node")
+  await (await post("/v1/chat/completions", CHAT)).text()
+  const text = await (await fetch(`${url}/metrics`)).text()
+  const families = new Set([...text.matchAll(/^# TYPE (\S+) /gm)].map((match) => match[1] ?? ""))
+  for (const file of ["dashboard.json", "alerts.yml"]) {
+    const asked = readFileSync(new URL(file, grafana), "utf8").match(/\bmlx_cluster_\w+/g) ?? []
+    t.ok(asked.length > 5, file)
+    for (const name of new Set(asked)) t.ok(families.has(name.replace(/_bucket$/, "")), name)
+  }
 })

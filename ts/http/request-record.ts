@@ -57,7 +57,10 @@ export interface RequestFacts {
   readonly time: number
 }
 
-const perSecond = (work: Work | null) => (work === null ? null : (work.tokens * 1000) / work.ms)
+/** Microseconds are as fine as anybody reads. */
+const round = (value: number) => Math.round(value * 1000) / 1000
+const roundMaybe = (value: number | null) => (value === null ? null : round(value))
+const perSecond = (work: Work | null) => (work === null ? null : round((work.tokens * 1000) / work.ms))
 const workOf = (tokens: number, ms: number): Work | null => (tokens > 0 && ms > 0 ? { tokens, ms } : null)
 
 /** `view()` tells the state of a request that runs, and its last one afterwards. */
@@ -86,13 +89,18 @@ export function createRequestRecord(
     prompt_tokens: promptTokens,
     cached_tokens: cachedTokens,
     completion_tokens: completionTokens,
-    ttft_ms: firstTokenMs,
-    latency_ms: endMs ?? now() - beganMs,
+    ttft_ms: roundMaybe(firstTokenMs),
+    latency_ms: round(endMs ?? now() - beganMs),
     generation_tps: perSecond(decode()),
     status,
     finish_reason: reason,
     prefill_tps: perSecond(prefill),
-    timeline: { queued_ms: queuedMs, prefill_ms: prefillMs, first_token_ms: firstTokenMs, end_ms: endMs },
+    timeline: {
+      queued_ms: roundMaybe(queuedMs),
+      prefill_ms: roundMaybe(prefillMs),
+      first_token_ms: roundMaybe(firstTokenMs),
+      end_ms: roundMaybe(endMs),
+    },
     error: null,
     prompt: facts.prompt,
   })
