@@ -8,7 +8,7 @@ ARGS ?=
 cluster := node bin/mlx-cluster.js
 
 .DEFAULT_GOAL := help
-.PHONY: help setup server status monitor logs generate test test-native lint format check bench clean
+.PHONY: help setup server status monitor logs generate test test-clients test-native lint format check bench clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -33,8 +33,12 @@ generate: ## ask the server that runs: PROMPT="..."
 	@$(cluster) generate --url http://$(HOST):$(PORT) $(ARGS) "$(PROMPT)"
 
 test: ## set up, then run every test once
-	@scripts/setup.sh model
+	@scripts/setup.sh test
 	@node scripts/test.js
+
+test-clients: ## real clients and frameworks of pinned versions against a real server
+	@scripts/setup.sh
+	@node scripts/test-clients.js
 
 test-native: ## the kernels under the address and undefined-behaviour sanitizers
 	@scripts/setup.sh

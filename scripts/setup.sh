@@ -4,6 +4,7 @@
 #
 #   scripts/setup.sh            everything that `mlx-cluster serve` needs
 #   scripts/setup.sh model      the starter model as well
+#   scripts/setup.sh test       what the tests need besides: the starter model and the OpenAI client for Python
 #   BACKEND=cpu|metal|cuda      which MLX (default: metal on Apple silicon, else cpu)
 set -eu
 cd "$(dirname "$0")/.."
@@ -133,10 +134,26 @@ PY
   rm -rf .cache/starter
 }
 
+# Beside the project and not into the user's Python: a folder that PYTHONPATH names.
+openai_client() {
+  made_from="$(digest scripts/requirements/openai-client.txt)"
+  current openai-client "$made_from" && [ -d .cache/openai-client ] && return
+  need_pip
+  say "fetching the OpenAI client for Python, which the tests run"
+  rm -rf .cache/openai-client
+  PIP_ROOT_USER_ACTION=ignore python3 -m pip install --quiet --disable-pip-version-check --target .cache/openai-client \
+    -r scripts/requirements/openai-client.txt > .cache/openai-client.log 2>&1 ||
+    { tail -n 3 .cache/openai-client.log >&2; fail "could not fetch it: check the network, then run make test again"; }
+  stamp openai-client "$made_from"
+}
+
 check_tools
 npm_packages
 mlx
 native
 typescript
-[ "${1:-}" = model ] && starter_model
+case "${1:-}" in
+  model) starter_model ;;
+  test) starter_model && openai_client ;;
+esac
 exit 0

@@ -4,6 +4,7 @@ import { writeFile } from "node:fs/promises"
 import { join } from "node:path"
 import t from "tap"
 import { isAlive, startServer } from "./testing/server-process.ts"
+import { until, untilReady } from "./testing/until.ts"
 
 const quick = { model: "tiny", stateFolder: t.testdir(), http: { port: 0 } }
 
@@ -24,23 +25,6 @@ async function chat(address: string, body: object = {}): Promise<Response> {
 async function choicesOf(response: Response): Promise<string> {
   const body: unknown = await response.json()
   return typeof body === "object" && body !== null && "choices" in body ? JSON.stringify(body.choices) : "none"
-}
-
-/** Asks again and again: what another process does gives no event here. */
-async function until(holds: () => boolean | Promise<boolean>): Promise<void> {
-  const deadline = performance.now() + 30_000
-  while (!(await holds())) {
-    if (performance.now() > deadline) throw new Error("not so within 30 s")
-    await new Promise((resolve) => setTimeout(resolve, 50))
-  }
-}
-
-async function untilReady(address: string): Promise<void> {
-  await until(async () => {
-    const response = await fetch(`${address}/ready`, { signal: AbortSignal.timeout(5_000) })
-    await response.text()
-    return response.status === 200
-  })
 }
 
 t.test("a server answers, survives kill -9 of its rank, and ends on SIGTERM with nothing left", async (t) => {
