@@ -72,6 +72,16 @@ t.test("the page in a browser", { skip }, async (t) => {
     t.equal(await page.locator("svg.topology .box").count(), 2)
   })
 
+  await t.test("the head of the latency table stays above its rows when the page is scrolled", async (t) => {
+    await page.evaluate(
+      `scrollTo({ top: scrollY + document.querySelector(".percentiles tbody tr:last-child").getBoundingClientRect().top, behavior: "instant" })`,
+    )
+    const head = await page.locator(".percentiles thead th").first().boundingBox()
+    const first = await page.locator(".percentiles tbody th").first().boundingBox()
+    t.ok(head !== null && first !== null && head.y + head.height <= first.y + 1)
+    await page.evaluate(`scrollTo({ top: 0, behavior: "instant" })`)
+  })
+
   await t.test("a request opens to its timeline, and stays open when the panel is pushed anew", async (t) => {
     const row = page.locator("tr.more").first()
     t.ok(await row.isHidden())
