@@ -39,14 +39,14 @@ interface Contender {
   readonly speeds: Speed[]
 }
 
-const [prompt, generate] = [Number(values.prompt), Number(values.generate)]
+const [prompt, generate, seed] = [Number(values.prompt), Number(values.generate), Number(values.seed)]
 const DECODE_PROMPT = 16
 
 const contenders: Contender[] = []
 const threadCounts = values.threads.split(",").map(Number)
 for (const threads of threadCounts) {
   // One process holds an engine for each thread count; those that wait cost nothing.
-  const engine = await openBenchEngine(values.model, { threads, numeric: numericOf(values.numeric) }, threads)
+  const engine = await openBenchEngine(values.model, { threads, numeric: numericOf(values.numeric) }, seed + threads)
   await engine.run({ streams: 1, prompt: DECODE_PROMPT, generate: 8 })
   contenders.push({
     side: "ours",
@@ -90,7 +90,11 @@ if (values.rivals.split(",").includes("mlx-lm")) {
         generate: mlxGenerate,
         seed: 2 * round,
       })
-      const { prefillTps, prefillCpuMs } = await rival.measure({ prompt: mlxPrompt, generate: 1, seed: 2 * round + 1 })
+      const { prefillTps, prefillCpuMs } = await rival.measure({
+        prompt: mlxPrompt,
+        generate: 1,
+        seed: seed + 2 * round + 1,
+      })
       return { decodeTps, decodeCpuMs, prefillTps, prefillCpuMs }
     },
     close: () => rival.close(),
