@@ -88,7 +88,7 @@ if (values.rivals.split(",").includes("mlx-lm")) {
       const { decodeTps, decodeCpuMs } = await rival.measure({
         prompt: DECODE_PROMPT,
         generate: mlxGenerate,
-        seed: 2 * round,
+        seed: seed + 2 * round,
       })
       const { prefillTps, prefillCpuMs } = await rival.measure({
         prompt: mlxPrompt,
