@@ -89,3 +89,15 @@ t.test("random insertions and evictions agree with a list of sequences", async (
   cache.clear()
   t.equal(cache.entries, 0)
 })
+
+t.test("a sequence that grew and was given up leaves nothing behind to be found", async (t) => {
+  const { insert, hit, cache, open } = setUp()
+  insert(1, [1, 2, 3])
+  insert(2, [1, 2, 3, 4, 5])
+  insert(3, [9])
+  t.equal(cache.evict(), true)
+  t.equal(hit([1, 2, 3, 7]), 0)
+  insert(4, [1, 2, 3, 6])
+  t.equal(hit([1, 2, 3, 7]), 3)
+  t.equal(open.has(2), false)
+})

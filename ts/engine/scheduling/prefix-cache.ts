@@ -131,10 +131,12 @@ export function createPrefixCache(memory: Pick<KvMemory, "fork" | "close">): Pre
         branch.children.set(at.label[0] ?? -1, at)
       }
       if (branch.kv !== NO_KV) {
-        // The longer sequence stands for the shorter one.
+        // The longer sequence stands for the shorter one, in its place: a node that is no root and has no children has KV.
         memory.close(branch.kv)
-        recency.delete(branch)
-        branch.kv = NO_KV
+        branch.label = Int32Array.from([...branch.label, ...ids.subarray(matched)])
+        branch.kv = kv
+        touch(branch)
+        return
       }
       const leaf = node(branch, ids.slice(matched))
       leaf.kv = kv
