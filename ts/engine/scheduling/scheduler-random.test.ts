@@ -30,7 +30,9 @@ t.test("in any company, with any memory, every request gives the tokens it gives
       if (uniform() < 0.02) throw new KvFullError(new Error("KV memory is full"))
     }
     const asked = Array.from({ length: 40 }, (_, slot) => {
-      const ids = [...prompt(1 + below(40), below(3)), ...prompt(below(20), below(3))]
+      // Some are the same prompt again, as the choices of one request are.
+      const ids =
+        uniform() < 0.3 ? prompt(35, below(2)) : [...prompt(1 + below(40), below(3)), ...prompt(below(20), below(3))]
       const maxTokens = 1 + below(40)
       const eosIds = uniform() < 0.3 ? [below(97), below(97)] : []
       return { slot, ids, maxTokens, eosIds, client: below(3), cancelAt: uniform() < 0.2 ? below(300) : -1 }

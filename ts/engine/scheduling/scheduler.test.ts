@@ -181,3 +181,34 @@ t.test("the context's end is an end", async (t) => {
   t.same(hear(0).tokens, expected(prompt(15, 1), 5))
   t.equal(hear(0).finish, FinishCode.length)
 })
+
+t.test("choices of one prompt compute it once, and each gives what it gives alone", async (t) => {
+  const ids = prompt(61, 5)
+  const rowsFor = (choices: number): number => {
+    const { scheduler, runner, finishAll, hear, cache } = setUp()
+    for (let slot = 0; slot < choices; slot++) scheduler.submit(request(slot, ids, 5 + slot))
+    // Another client's prompt is not shared.
+    scheduler.submit(request(choices, prompt(20, 6), 5, { client: 1 }))
+    finishAll()
+    for (let slot = 0; slot < choices; slot++) t.same(hear(slot).tokens, expected(ids, 5 + slot))
+    t.same(hear(choices).tokens, expected(prompt(20, 6), 5))
+    if (choices > 1) t.equal(hear(1).cached, 60)
+    cache.clear()
+    t.equal(runner.blocksUsed, 0)
+    const prefill = runner.submitted.flatMap((plan) => plan.segments).filter((segment) => segment.entries.length > 1)
+    return prefill.reduce((rows, segment) => rows + segment.entries.length, 0)
+  }
+  t.equal(rowsFor(6), rowsFor(1))
+})
+
+t.test("a choice whose twin is cancelled in the prompt goes on by itself", async (t) => {
+  const ids = prompt(200, 5)
+  const { scheduler, loop, finishAll, hear } = setUp()
+  for (const slot of [0, 1, 2]) scheduler.submit(request(slot, ids, 7))
+  for (let i = 0; i < 3; i++) loop.step()
+  scheduler.cancel(0, 1)
+  scheduler.cancel(2, 1)
+  finishAll()
+  t.same(hear(1).tokens, expected(ids, 7))
+  t.equal(hear(2).finish, FinishCode.cancelled)
+})

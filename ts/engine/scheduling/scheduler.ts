@@ -16,8 +16,17 @@ import { FinishCode } from "../rings/index.ts"
 import { adjustmentWords, type Alternative, writeSampleRow } from "../sampling/index.ts"
 import type { KvMemory, KvOperation } from "./kv-memory.ts"
 import type { PrefixCache } from "./prefix-cache.ts"
+import { prefillShares } from "./prefill-shares.ts"
 import type { RecordWriter } from "./record-writer.ts"
-import { adjustmentRow, appendToken, createSequence, lengthOf, type Sequence } from "./sequence.ts"
+import {
+  adjustmentRow,
+  appendToken,
+  createSequence,
+  hasSamePrompt,
+  lengthOf,
+  markStarted,
+  type Sequence,
+} from "./sequence.ts"
 import type { PlanSegment, StepPlan } from "./step-plan.ts"
 import { createWaitingQueue } from "./waiting-queue.ts"
 
@@ -84,8 +93,6 @@ export function createScheduler(
   let nextNumber = 0
   let nextStep = 0
 
-  // ------------------------------------------------------------------------------------------------- memory
-
   const { blockPositions, blocksTotal } = kv.use()
   const blocks = (positions: number): number => Math.ceil(positions / blockPositions)
   const blocksFree = (): number => blocksTotal - kv.use().blocksUsed
@@ -101,8 +108,6 @@ export function createScheduler(
     while (blocksFree() < needed) if (!cache.evict()) return false
     return true
   }
-
-  // ------------------------------------------------------------------------------------------------- endings
 
   /** Takes a sequence out of everything; its KV goes to the prefix cache as far as its tokens are known. */
   function leave(sequence: Sequence, keepKv: boolean): void {
@@ -134,14 +139,12 @@ export function createScheduler(
 
   function preempt(sequence: Sequence): void {
     running = running.filter((other) => other !== sequence)
-    kv.close(sequence.kv)
+    if (sequence.kv >= 0) kv.close(sequence.kv)
     sequence.kv = -1
     sequence.computed = 0
     sequence.sharedTail = false
     waiting.pushPreempted(sequence)
   }
-
-  // ------------------------------------------------------------------------------------------------- planning
 
   /** Rows of a step, by sequence. */
   type Draft = Map<Sequence, number>
@@ -175,9 +178,9 @@ export function createScheduler(
   }
 
   const remaining = (sequence: Sequence): number => lengthOf(sequence) - sequence.computed
-  const isPrefilling = (sequence: Sequence): boolean => remaining(sequence) > 1
+  const isPrefilling = (sequence: Sequence): boolean => sequence.kv >= 0 && remaining(sequence) > 1
   const isDecoding = (sequence: Sequence): boolean =>
-    remaining(sequence) === 1 && !(sequence.pending > 0 && isAtEnd(sequence, lengthOf(sequence)))
+    sequence.kv >= 0 && remaining(sequence) === 1 && !(sequence.pending > 0 && isAtEnd(sequence, lengthOf(sequence)))
 
   /** Whether the next in the queue fits beside the running ones; fails it when it never can. */
   function fits(sequence: Sequence): boolean {
@@ -191,6 +194,26 @@ export function createScheduler(
     // Cached KV is given up only for a sequence that then fits.
     if (running.length > 0 && needed + held > blocksTotal) return blocksFree() >= needed + reserved
     return evictUntil(needed + reserved)
+  }
+
+  /**
+   * Gives an admitted sequence its KV: what a running one of the same prompt has computed, or else the prefix cache.
+   * False: its twin is still at the prompt, and it waits for it; one prompt is computed once for all its choices.
+   */
+  function attach(sequence: Sequence): boolean {
+    // One token at least is run: its logits are the answer.
+    const most = sequence.known - 1
+    const shared = Math.min(sequence.promptLength, most)
+    const twin = shared > 0 ? running.find((other) => other.kv >= 0 && hasSamePrompt(other, sequence)) : undefined
+    if (twin !== undefined && twin.computed < shared) return false
+    const hit = twin === undefined ? cache.lookup(sequence.client, sequence.ids, most) : null
+    sequence.computed = twin === undefined ? (hit?.length ?? 0) : shared
+    sequence.kv = twin === undefined ? (hit?.kv ?? kv.open()) : kv.fork(twin.kv, shared)
+    sequence.sharedTail = endsInsideBlock(sequence.computed)
+    if (twin !== undefined && endsInsideBlock(twin.computed) && blocks(shared) === blocks(twin.computed))
+      twin.sharedTail = true
+    if (markStarted(sequence, nowUs())) records.started(sequence)
+    return true
   }
 
   function admit(budget: number): void {
@@ -209,36 +232,21 @@ export function createScheduler(
         continue
       }
       waiting.take()
-      // One token at least is run: its logits are the answer.
-      const hit = cache.lookup(sequence.client, sequence.ids, sequence.known - 1)
-      sequence.kv = hit?.kv ?? kv.open()
-      sequence.computed = hit?.length ?? 0
-      sequence.sharedTail = endsInsideBlock(sequence.computed)
+      const hasKv = attach(sequence)
       running.push(sequence)
+      if (!hasKv) continue
       tokens += remaining(sequence)
       prefilling++
-      if (sequence.started) continue
-      sequence.started = true
-      sequence.cached = Math.min(sequence.computed, sequence.promptLength)
-      sequence.startedAtUs = nowUs()
-      records.started(sequence)
     }
   }
 
-  /** Shares the budget among prompts: half of it or more to the oldest, the rest to the shortest first. */
   function sharePrefill(draft: Draft, budget: number): void {
-    const [oldest, ...others] = running.filter((sequence) => isPrefilling(sequence) && !draft.has(sequence))
-    if (oldest === undefined) return
-    const rows = new Map<Sequence, number>([[oldest, Math.min(remaining(oldest), Math.ceil(budget / 2))]])
-    let left = budget - (rows.get(oldest) ?? 0)
-    for (const sequence of others.sort((a, b) => remaining(a) - remaining(b))) {
-      const share = Math.min(remaining(sequence), left)
-      if (share === 0) break
-      rows.set(sequence, share)
-      left -= share
-    }
-    rows.set(oldest, Math.min(remaining(oldest), (rows.get(oldest) ?? 0) + left))
-    for (const [sequence, count] of rows) if (running.includes(sequence)) include(draft, sequence, count)
+    const prompts = running.filter((sequence) => isPrefilling(sequence) && !draft.has(sequence))
+    const shares = prefillShares(prompts.map(remaining), budget)
+    prompts.forEach((sequence, i) => {
+      const rows = shares[i] ?? 0
+      if (rows > 0 && running.includes(sequence)) include(draft, sequence, rows)
+    })
   }
 
   function toPlan(draft: Draft): StepPlan {
@@ -263,11 +271,13 @@ export function createScheduler(
     sampledRows = sampled
     const sampleRows = new Int32Array(samplers.length * SampleWord.WORDS)
     samplers.forEach(({ sequence, position }, row) => writeSampleRow(sampleRows, row, sequence.template, position))
+    const kvOperations = [...carried, ...kv.takeJournal()]
+    carried = []
     return {
       model: options.model,
       epoch: options.epoch,
       step: nextStep++,
-      kvOperations: takeOperations(),
+      kvOperations,
       segments,
       sampleRows,
       logprobs: Int32Array.from(samplers, ({ sequence }) => sequence.logprobs),
@@ -275,12 +285,6 @@ export function createScheduler(
         samplers.map(({ sequence, position, pending }) => adjustmentRow(sequence, position, pending)),
       ),
     }
-  }
-
-  function takeOperations(): readonly KvOperation[] {
-    const operations = [...carried, ...kv.takeJournal()]
-    carried = []
-    return operations
   }
 
   /** The entry that names the token which the last plan samples for a sequence. */
@@ -337,6 +341,7 @@ export function createScheduler(
     },
     schedule() {
       const draft: Draft = new Map()
+      for (const sequence of running) if (sequence.kv < 0) attach(sequence)
       const before = running
       for (const sequence of running.filter(isDecoding)) {
         if (running.includes(sequence)) include(draft, sequence, 1)

@@ -25,7 +25,7 @@ export interface Sequence {
   pending: number
   /** Positions whose KV a submitted step has written. */
   computed: number
-  /** KV sequence, or -1. */
+  /** KV sequence, or -1: it waits in the queue, or, admitted, for a twin whose prompt it shares. */
   kv: number
   /** The last block of `kv` is shared with another sequence: the next write copies it. */
   sharedTail: boolean
@@ -95,4 +95,20 @@ export function appendToken(sequence: Sequence, id: number): void {
 export function adjustmentRow(sequence: Sequence, position: number, pending: number): Int32Array | null {
   const { adjuster, ids, known, promptLength } = sequence
   return adjuster?.words(ids.subarray(0, known), pending, position - promptLength) ?? null
+}
+
+/** Whether both answer the same prompt of the same client, as the choices of one request do. */
+export function hasSamePrompt(a: Sequence, b: Sequence): boolean {
+  if (a === b || a.client !== b.client || a.promptLength !== b.promptLength) return false
+  for (let i = 0; i < a.promptLength; i++) if (a.ids[i] !== b.ids[i]) return false
+  return true
+}
+
+/** It runs from now on. False: it did before, and was preempted. */
+export function markStarted(sequence: Sequence, nowUs: number): boolean {
+  if (sequence.started) return false
+  sequence.started = true
+  sequence.cached = Math.min(sequence.computed, sequence.promptLength)
+  sequence.startedAtUs = nowUs
+  return true
 }
