@@ -8,7 +8,7 @@ ARGS ?=
 cluster := node bin/mlx-cluster.js
 
 .DEFAULT_GOAL := help
-.PHONY: help setup server status monitor logs generate test test-clients test-native lint format check bench clean
+.PHONY: help setup server status monitor logs generate test test-clients test-full test-native lint format check bench clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -35,6 +35,10 @@ generate: ## ask the server that runs: PROMPT="..."
 test: ## set up, then run every test once
 	@scripts/setup.sh test
 	@node scripts/test.js
+
+test-full: ## long tests of a real server: 20 kills of a rank, minutes of soak; writes docs/test-full.md
+	@scripts/setup.sh
+	@node scripts/test-full.js
 
 test-clients: ## real clients and frameworks of pinned versions against a real server
 	@scripts/setup.sh
