@@ -72,8 +72,10 @@ async function huge(address: string): Promise<number | undefined> {
     sent.on("error", reject)
     let left = 100
     const write = () => {
-      while (left-- > 0) if (!sent.write(block)) return void sent.once("drain", write)
-      sent.end()
+      left -= 1
+      if (left < 0) sent.end()
+      else if (sent.write(block)) write()
+      else sent.once("drain", write)
     }
     write()
   })
