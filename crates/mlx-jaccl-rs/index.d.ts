@@ -57,6 +57,17 @@ export declare class NativeEngine {
   memory(): EngineMemory
   /** Waits for the submitted steps and frees everything. Later calls say that the engine is closed. */
   close(): void
+  /** Listens for the other ranks of a group on a numeric address. Returns the port. */
+  groupListen(host: string): number
+  /**
+   * Meets the other ranks. Later steps run their collectives in this group, and fail with "rank group lost: ..." when
+   * a rank is gone, does not take part in time, or the group is aborted.
+   */
+  groupConnect(options: RankGroupOptions): void
+  /** A message from rank 0 to another rank, or from another rank to rank 0. They come in order. */
+  groupSend(rank: number, message: Uint8Array): void
+  /** Waits for the next message of a rank; null when none came in time. */
+  groupReceive(rank: number, timeoutMs: number): Uint8Array | null
 }
 
 export declare class Tokenizer {
@@ -78,6 +89,9 @@ export declare class Tokenizer {
   /** Ids of added tokens that are control tokens. */
   specialIds(): Int32Array
 }
+
+/** Ends every wait of the rank groups of this process, from any thread. Does nothing before `loadMlx`. */
+export declare function abortGroups(): void
 
 export interface EngineMemory {
   activeBytes: number
@@ -142,6 +156,24 @@ export interface NativeEngineOptions {
   isa?: string
   /** MLX's buffer cache. */
   cacheLimitBytes?: number
+}
+
+export interface RankAddress {
+  /** Numeric. */
+  host: string
+  port: number
+}
+
+export interface RankGroupOptions {
+  rank: number
+  /** Of the listeners of all ranks, in rank order. */
+  addresses: Array<RankAddress>
+  /** 64 hexadecimal digits, known to the ranks of this group alone. */
+  nonce: string
+  /** How long the ranks may take to meet. */
+  connectMs: number
+  /** How long one collective, or the sending of one message, may take. */
+  operationMs: number
 }
 
 export interface TensorInfo {

@@ -6,7 +6,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define MJ_ABI 1u
+#define MJ_ABI 2u
 
 extern "C" {
 
@@ -34,6 +34,13 @@ typedef struct {
 typedef struct {
   uint64_t active, peak, cache, weights, kv, limit;  // bytes
 } mj_memory;
+
+typedef struct {
+  int32_t rank, size;
+  const char* addresses;   // of the ranks' listeners in rank order, "host port,host port,..."; numeric
+  const uint8_t* nonce;    // 32 bytes
+  int32_t connect_ms, operation_ms;
+} mj_group_options;
 
 // Of dense matrices and of the scales of affine ones.
 enum { MJ_F32 = 0, MJ_F16 = 1, MJ_BF16 = 2 };
@@ -76,6 +83,14 @@ typedef struct mj_api_table {
 
   int (*clear_cache)(mj_engine*);
   int (*memory)(mj_engine*, mj_memory*);
+
+  // The rank group of an engine, joined before any weight is loaded.
+  int (*group_listen)(mj_engine*, const char* host);  // the port
+  int (*group_connect)(mj_engine*, const mj_group_options*);
+  int (*group_send)(mj_engine*, int rank, const uint8_t* bytes, int length);
+  int (*group_receive)(mj_engine*, int rank, int timeout_ms);  // bytes of the next message, 0: none in time
+  int (*group_take)(mj_engine*, int rank, uint8_t* out);       // the message that group_receive found
+  void (*group_abort)(void);  // of all engines of the process; from any thread
 } mj_api_table;
 
 }  // extern "C"

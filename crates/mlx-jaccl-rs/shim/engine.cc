@@ -2,9 +2,11 @@
 #include <cstring>
 #include <limits>
 #include <memory>
+#include <sstream>
 #include <stdexcept>
 
 #include "executor.h"
+#include "group/tcp_group.h"
 #include "guard.h"
 #include "mlx/memory.h"
 #include "mlx/version.h"
@@ -17,6 +19,13 @@
 struct mj_engine {
   std::unique_ptr<mj::Executor> executor;
   std::string backend;
+  mj::TcpListener listener;
+  std::shared_ptr<mj::TcpGroup> group;
+
+  mj::TcpGroup& joined() const {
+    if (!group) throw std::invalid_argument("the engine is in no rank group");
+    return *group;
+  }
 };
 
 namespace {
@@ -53,6 +62,21 @@ mj_engine* open_engine(const mj_engine_options* options) {
     engine->backend = engine->executor->backend();
     return engine.release();
   });
+}
+
+mj::TcpGroupOptions group_options(const mj_group_options& options) {
+  mj::TcpGroupOptions out{options.rank, {}, {}, options.connect_ms, options.operation_ms};
+  std::istringstream addresses(options.addresses);
+  for (std::string one; std::getline(addresses, one, ',');) {
+    const size_t space = one.find(' ');
+    if (space == std::string::npos) throw std::invalid_argument("a rank address without a port: " + one);
+    out.addresses.push_back({one.substr(0, space), one.substr(space + 1)});
+  }
+  if (static_cast<int>(out.addresses.size()) != options.size)
+    throw std::invalid_argument("addresses of " + std::to_string(out.addresses.size()) + " ranks, not of " +
+                                std::to_string(options.size));
+  std::memcpy(out.nonce.data(), options.nonce, out.nonce.size());
+  return out;
 }
 
 const mj_api_table table = {
@@ -106,6 +130,30 @@ const mj_api_table table = {
 
     [](mj_engine* e) { return call(e, [&](auto& x) { x.clear_cache(); }); },
     [](mj_engine* e, mj_memory* out) { return call(e, [&](auto& x) { *out = x.memory(); }); },
+
+    [](mj_engine* e, const char* host) {
+      return guard(-1, [&] {
+        e->listener = mj::listen_tcp(host);
+        return e->listener.port;
+      });
+    },
+    [](mj_engine* e, const mj_group_options* o) {
+      return call(e, [&](auto& x) {
+        if (e->listener.port == 0) throw std::invalid_argument("a rank listens before it connects");
+        auto group = std::make_shared<mj::TcpGroup>(e->listener, group_options(*o));
+        e->listener = mj::TcpListener();
+        x.join(group);
+        e->group = std::move(group);
+      });
+    },
+    [](mj_engine* e, int rank, const uint8_t* bytes, int length) {
+      return call(e, [&](auto&) { e->joined().send(rank, bytes, length); });
+    },
+    [](mj_engine* e, int rank, int timeout_ms) {
+      return guard(-1, [&] { return static_cast<int>(e->joined().receive(rank, timeout_ms)); });
+    },
+    [](mj_engine* e, int rank, uint8_t* out) { return call(e, [&](auto&) { e->joined().take(rank, out); }); },
+    [] { mj::abort_groups(); },
 };
 
 }  // namespace

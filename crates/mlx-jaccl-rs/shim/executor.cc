@@ -216,6 +216,10 @@ int64_t Executor::read_floats(int reg, float* out, int64_t capacity) {
 
 // ----------------------------------------------------------------------------------------------------------- memory
 
+void Executor::join(std::shared_ptr<Group>) {
+  throw std::invalid_argument("a rank group over TCP needs the kernels of a CPU, this engine runs " + backend());
+}
+
 void Executor::clear_cache() { mx::clear_cache(); }
 
 mj_memory Executor::memory() const {

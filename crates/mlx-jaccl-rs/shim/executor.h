@@ -12,6 +12,7 @@
 #include "api.h"
 #include "mlx/array.h"
 #include "mlx/stream.h"
+#include "group.h"
 #include "program.h"
 
 namespace mj {
@@ -75,6 +76,8 @@ class Executor : protected Catalog {
   int64_t read_floats(int reg, float* out, int64_t capacity);
 
   virtual void clear_cache();
+  // Later steps run their collectives in this group.
+  virtual void join(std::shared_ptr<Group>);
   mj_memory memory() const;
 
  protected:

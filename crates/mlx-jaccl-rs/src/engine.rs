@@ -115,7 +115,7 @@ pub struct NativeEngine {
 }
 
 impl NativeEngine {
-  fn handle(&self) -> Result<&EngineHandle, Error> {
+  pub(crate) fn handle(&self) -> Result<&EngineHandle, Error> {
     self
       .handle
       .as_ref()

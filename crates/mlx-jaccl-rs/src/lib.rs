@@ -4,5 +4,6 @@ pub mod checkpoint;
 pub mod engine;
 pub mod error;
 mod ffi;
+pub mod group;
 pub mod host;
 pub mod tokenizer;

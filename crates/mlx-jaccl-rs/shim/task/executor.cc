@@ -54,7 +54,7 @@ class TaskExecutor final : public Executor {
  public:
   explicit TaskExecutor(const mj_engine_options& o) : Executor(mx::Device::cpu), machine_(std::make_shared<Machine>()) {
     machine_->context = cpu::make_context({o.threads, numeric_of(o.numeric), o.isa});
-    machine_->group = std::make_unique<SoloGroup>();
+    machine_->group = std::make_shared<SoloGroup>();
   }
   // Tasks that still run use weights and KV.
   ~TaskExecutor() override {
@@ -65,6 +65,10 @@ class TaskExecutor final : public Executor {
   }
   std::string backend() const override { return std::string("cpu-") + name_of(cpu::isa_of(*machine_->context)); }
   int threads() const override { return cpu::threads_of(*machine_->context); }
+  void join(std::shared_ptr<Group> group) override {
+    drain();
+    machine_->group = std::move(group);
+  }
   void clear_cache() override {
     drain();
     machine_->arena = Arena();

@@ -38,7 +38,7 @@ struct PlannedBatch {
 // What outlives a step and its tasks use.
 struct Machine {
   cpu::ContextPtr context;
-  std::unique_ptr<Group> group;
+  std::shared_ptr<Group> group;
   Arena arena;
   std::vector<int> picked;  // scratch of OP_MOE
 };

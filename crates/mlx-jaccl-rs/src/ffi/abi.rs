@@ -2,7 +2,7 @@
 
 use std::ffi::{c_char, c_int, c_void};
 
-pub const ABI: u32 = 1;
+pub const ABI: u32 = 2;
 
 #[repr(C)]
 pub struct Engine {
@@ -48,6 +48,16 @@ pub struct Memory {
   pub weights: u64,
   pub kv: u64,
   pub limit: u64,
+}
+
+#[repr(C)]
+pub struct GroupOptions {
+  pub rank: i32,
+  pub size: i32,
+  pub addresses: *const c_char,
+  pub nonce: *const u8,
+  pub connect_ms: i32,
+  pub operation_ms: i32,
 }
 
 type Text = extern "C" fn() -> *const c_char;
@@ -100,6 +110,13 @@ pub struct Api {
 
   pub clear_cache: unsafe extern "C" fn(*mut Engine) -> c_int,
   pub memory: unsafe extern "C" fn(*mut Engine, *mut Memory) -> c_int,
+
+  pub group_listen: unsafe extern "C" fn(*mut Engine, *const c_char) -> c_int,
+  pub group_connect: unsafe extern "C" fn(*mut Engine, *const GroupOptions) -> c_int,
+  pub group_send: unsafe extern "C" fn(*mut Engine, c_int, *const u8, c_int) -> c_int,
+  pub group_receive: unsafe extern "C" fn(*mut Engine, c_int, c_int) -> c_int,
+  pub group_take: unsafe extern "C" fn(*mut Engine, c_int, *mut u8) -> c_int,
+  pub group_abort: extern "C" fn(),
 }
 
 #[cfg(test)]

@@ -1,11 +1,11 @@
 //! An engine of the shim behind safe calls. Owns the pointer; the thread that opened it is the only one that calls.
 
-use std::ffi::c_int;
+use std::ffi::{CStr, c_int};
 use std::marker::PhantomData;
 
 use napi::bindgen_prelude::{Float32ArraySlice, Int32ArraySlice};
 
-use super::abi::{Engine, EngineOptions, KvOptions, KvStats, Memory};
+use super::abi::{Engine, EngineOptions, GroupOptions, KvOptions, KvStats, Memory};
 use super::loader::{MlxLibrary, text};
 use crate::checkpoint::{Elements, HostTensor};
 use crate::error::Error;
@@ -280,4 +280,42 @@ impl EngineHandle {
     self.known(unsafe { (self.library.api.memory)(self.engine, &raw mut memory) })?;
     Ok(memory)
   }
+
+  pub fn group_listen(&self, host: &CStr) -> Result<i32, Error> {
+    // SAFETY: the engine is open and the text lives until the call returns.
+    self.known(unsafe { (self.library.api.group_listen)(self.engine, host.as_ptr()) })
+  }
+
+  pub fn group_connect(&self, options: &GroupOptions) -> Result<(), Error> {
+    // SAFETY: the engine is open; the text and the 32 bytes that the options name live until the call returns.
+    self
+      .known(unsafe { (self.library.api.group_connect)(self.engine, options) })
+      .map(drop)
+  }
+
+  pub fn group_send(&self, rank: i32, bytes: &[u8]) -> Result<(), Error> {
+    let length = size("a message", bytes.len())?;
+    // SAFETY: the engine is open and copies `length` bytes.
+    self
+      .known(unsafe { (self.library.api.group_send)(self.engine, rank, bytes.as_ptr(), length) })
+      .map(drop)
+  }
+
+  /// The next message of a rank, or none when none came in time.
+  pub fn group_receive(&self, rank: i32, timeout_ms: i32) -> Result<Option<Vec<u8>>, Error> {
+    // SAFETY: the engine is open.
+    let length = self.known(unsafe { (self.library.api.group_receive)(self.engine, rank, timeout_ms) })?;
+    if length == 0 {
+      return Ok(None);
+    }
+    let mut message = vec![0; length.cast_unsigned() as usize];
+    // SAFETY: the engine is open and copies the message it has just found, whose length it told.
+    self.known(unsafe { (self.library.api.group_take)(self.engine, rank, message.as_mut_ptr()) })?;
+    Ok(Some(message))
+  }
+}
+
+/// Ends every wait in a collective of this process, from any thread.
+pub fn abort_groups(library: &'static MlxLibrary) {
+  (library.api.group_abort)();
 }

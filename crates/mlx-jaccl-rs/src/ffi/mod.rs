@@ -5,6 +5,6 @@ mod abi;
 mod handle;
 mod loader;
 
-pub use abi::{EngineOptions, KvOptions};
-pub use handle::{EngineHandle, Lent, copy_out};
+pub use abi::{EngineOptions, GroupOptions, KvOptions};
+pub use handle::{EngineHandle, Lent, abort_groups, copy_out};
 pub use loader::{load, loaded};
