@@ -8,7 +8,8 @@ import {
   type RopeAppendOptions,
   type Weight,
 } from "../models/command-buffer.ts"
-import type { MatrixPart, WeightPlan } from "../models/weight-plan.ts"
+import { headShare } from "../models/head-share.ts"
+import type { MatrixPart, Share, WeightPlan } from "../models/weight-plan.ts"
 import { describeLinear, linear, type Linear } from "./linear.ts"
 import type { Rope } from "./rope.ts"
 
@@ -29,25 +30,27 @@ export interface AttentionOptions {
 
 export function describeAttention(plan: WeightPlan, layer: number, rope: Rope, options: AttentionOptions): Attention {
   const { hiddenSize, queryHeads, kvHeads, headDim, normEps, slidingWindow } = plan.config
-  const { size } = plan.position
-  const projection = (role: "q" | "k" | "v", heads: number): MatrixPart => {
-    return { role, layer, rows: heads * headDim, unit: headDim }
+  const { query, kv, counts } = headShare(queryHeads, kvHeads, plan.position)
+  const rowsOf = ([from, to]: Share): Share => [from * headDim, to * headDim]
+  const projection = (role: "q" | "k" | "v", heads: number, own: Share): MatrixPart => {
+    return { role, layer, rows: heads * headDim, unit: headDim, share: rowsOf(own) }
   }
   const headNorm = (role: "qNorm" | "kNorm"): Weight =>
     options.headNorms ? plan.vector([{ role, layer, rows: headDim }], "replicated") : NONE
-  const shared = { layer, queryHeads: queryHeads / size, kvHeads: Math.max(1, kvHeads / size), headDim }
+  const shared = { layer, queryHeads: query[1] - query[0], kvHeads: kv[1] - kv[0], headDim }
   return {
     input: describeLinear(plan, {
-      parts: [projection("q", queryHeads), projection("k", kvHeads), projection("v", kvHeads)],
+      parts: [projection("q", queryHeads, query), projection("k", kvHeads, kv), projection("v", kvHeads, kv)],
       inputs: hiddenSize,
       shard: "heads",
       bias: options.inputBias,
     }),
     output: describeLinear(plan, {
-      parts: [{ role: "o", layer, rows: hiddenSize }],
+      parts: [{ role: "o", layer, rows: hiddenSize, share: rowsOf(query) }],
       inputs: queryHeads * headDim,
       shard: "columns",
       bias: options.outputBias,
+      counts,
     }),
     rope: {
       ...shared,

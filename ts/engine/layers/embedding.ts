@@ -31,7 +31,7 @@ export function describeHead(plan: WeightPlan, embedding: Embedding): Head {
   return {
     norm: describeNorm(plan, "finalNorm"),
     projection: tiedEmbeddings
-      ? { pieces: [{ weight: embedding.weight, bias: NONE }], partial: false }
+      ? { pieces: [{ weight: embedding.weight, bias: NONE }], partial: false, counts: true }
       : describeLinear(plan, {
           parts: [{ role: "head", rows: vocabularySize }],
           inputs: hiddenSize,

@@ -8,6 +8,8 @@ export interface Linear {
   readonly pieces: readonly { readonly weight: Weight; readonly bias: Weight }[]
   /** Each rank holds a share of the inputs, and its product is a summand. */
   readonly partial: boolean
+  /** False: the summand of this rank is that of another, and is left out of the sum. */
+  readonly counts: boolean
 }
 
 export interface LinearOptions {
@@ -15,16 +17,18 @@ export interface LinearOptions {
   readonly inputs: number
   readonly shard: ShardRule
   readonly bias?: boolean
+  readonly counts?: boolean
 }
 
-export function describeLinear(plan: WeightPlan, { parts, inputs, shard, bias = false }: LinearOptions): Linear {
+export function describeLinear(plan: WeightPlan, options: LinearOptions): Linear {
+  const { parts, inputs, shard, bias = false, counts = true } = options
   const byInputs = shard === "columns"
   const pieces = plan.matrices(parts, inputs, shard).map((piece) => {
     const vector = bias ? plan.vector(piece.parts, byInputs ? "replicated" : shard, "bias") : NONE
     // A sum over ranks takes the bias once: the first rank adds it.
     return { weight: piece.weight, bias: byInputs && plan.position.rank > 0 ? NONE : vector }
   })
-  return { pieces, partial: byInputs && plan.position.size > 1 }
+  return { pieces, partial: byInputs && plan.position.size > 1, counts }
 }
 
 /** x . weight^T + bias + residual. */
@@ -36,6 +40,6 @@ export function linear(buffer: CommandBuffer, layer: Linear, x: Register, residu
   const outputs = layer.pieces.map(({ weight, bias }) => buffer.linear(x, weight, bias))
   const [only = NONE] = outputs
   const whole = outputs.length === 1 ? only : buffer.concat(outputs)
-  const summed = layer.partial ? buffer.allSum(whole) : whole
+  const summed = layer.partial ? buffer.allSum(layer.counts ? whole : buffer.scale(whole, 0)) : whole
   return residual === NONE ? summed : buffer.add(residual, summed)
 }

@@ -25,8 +25,11 @@ function shardSlice(part: WeightPart, rule: ShardRule, position: RankPosition): 
   const whole = { name, rowStart, rowEnd: rowStart + rows, columnStart: 0, columnEnd: -1 }
   if (position.size === 1 || rule === "replicated") return whole
   if (rule === "columns") {
-    const [from, to] = share(columns, position, false, name)
+    const [from, to] = part.share ?? share(columns, position, false, name)
     return { ...whole, columnStart: from, columnEnd: to }
+  }
+  if (part.share !== undefined) {
+    return { ...whole, rowStart: rowStart + part.share[0], rowEnd: rowStart + part.share[1] }
   }
   const [from, to] = share(rows / unit, position, rule === "heads", name)
   return { ...whole, rowStart: rowStart + from * unit, rowEnd: rowStart + to * unit }

@@ -21,7 +21,12 @@ export interface WeightPart {
   readonly columns: number
   /** Rows that must stay together: the head size under "heads", else 1. */
   readonly unit: number
+  /** Rows (under "columns": columns) [from, to) of this rank; without it they are split evenly. */
+  readonly share?: Share
 }
+
+/** [from, to) of the axis that is split. */
+export type Share = readonly [from: number, to: number]
 
 export interface PlannedWeight {
   readonly weight: Weight
@@ -44,6 +49,7 @@ export interface MatrixPart {
   readonly layer?: number
   readonly rows: number
   readonly unit?: number
+  readonly share?: Share
 }
 
 export interface PlannedMatrix {
@@ -163,14 +169,15 @@ export function createWeightPlan(
       const groups: Group[] = []
       for (const asked of parts) {
         const { role, layer = 0, rows, unit = 1 } = asked
-        const found = part(moduleName(config.names, role, layer), 0, rows, columns, unit, rows)
+        const { part: whole, ...found } = part(moduleName(config.names, role, layer), 0, rows, columns, unit, rows)
+        const own = asked.share === undefined ? whole : { ...whole, share: asked.share }
         const last = groups.at(-1)
         if (last?.format === found.format) {
           last.asked.push(asked)
-          last.found.push(found.part)
+          last.found.push(own)
         } else {
           const { quantization, format } = found
-          groups.push({ asked: [asked], found: [found.part], quantization, format })
+          groups.push({ asked: [asked], found: [own], quantization, format })
         }
       }
       return groups.map(({ asked, found, quantization }) => {
@@ -178,13 +185,13 @@ export function createWeightPlan(
       })
     },
     vector(parts, shard, suffix = "weight") {
-      const pieces = parts.map(({ role, layer = 0, rows, unit = 1 }): WeightPart => {
+      const pieces = parts.map(({ role, layer = 0, rows, unit = 1, share }): WeightPart => {
         const name = `${moduleName(config.names, role, layer)}.${suffix}`
         const info = tensor(name)
         if (info.shape.length !== 1 || info.shape[0] !== rows) {
           throw unreadable(`${name} has shape [${info.shape.join(", ")}], not [${rows}].`)
         }
-        return { name, rowStart: 0, rows, columns: 1, unit }
+        return { name, rowStart: 0, rows, columns: 1, unit, ...(share === undefined ? {} : { share }) }
       })
       return add({ kind: "vector", parts: pieces, shard, quantization: null })
     },
