@@ -4,6 +4,7 @@ MODEL ?=
 HOST ?= 127.0.0.1
 PORT ?= 8080
 ARGS ?=
+RANKS ?=
 
 cluster := node bin/mlx-cluster.js
 
@@ -16,9 +17,9 @@ help: ## list the targets
 setup: ## check the tools, fetch MLX, build everything (does nothing when all is current)
 	@scripts/setup.sh
 
-server: ## serve a model: MODEL=<folder, .gguf or id> HOST= PORT= BACKEND= ARGS="..."
+server: ## serve a model: MODEL=<folder, .gguf or id> HOST= PORT= BACKEND= RANKS= ARGS="..."
 	@scripts/setup.sh $(if $(MODEL),,model)
-	@exec $(cluster) serve $(if $(MODEL),--model $(MODEL)) --host $(HOST) --port $(PORT) $(ARGS)
+	@exec $(cluster) serve $(if $(MODEL),--model $(MODEL)) --host $(HOST) --port $(PORT) $(if $(RANKS),--local-ranks $(RANKS)) $(ARGS)
 
 status: ## one screen about the server that runs
 	@$(cluster) status --url http://$(HOST):$(PORT) $(ARGS)

@@ -2,7 +2,7 @@
 // ts/cli's; the rank process is rank.ts.
 
 import { readFile } from "node:fs/promises"
-import { homedir } from "node:os"
+import { availableParallelism, homedir } from "node:os"
 import { join, resolve } from "node:path"
 import { fileURLToPath } from "node:url"
 import { type Hostfile, loadSecret, RANK_STOP_GRACE_MS, readHostfile } from "./control/index.ts"
@@ -32,6 +32,8 @@ export interface ServeOptions {
   readonly modelsFolder?: string | undefined
   /** Default: hostfile.json beside this program. */
   readonly hostfile?: string | undefined
+  /** Processes of this machine that the model is split over, 1 to 4. Default 1. */
+  readonly localRanks?: number | undefined
   /** Where the token half runs. "thread" is for one host and for tests. Default "process". */
   readonly isolation?: "process" | "thread" | undefined
   /** Holds the cluster's secret. Default ~/.mlx-jaccl-cluster. */
@@ -189,7 +191,15 @@ async function startIsolation(
   start: Start,
   lost: (reason: string) => void,
 ): Promise<Isolation> {
-  const engine = options.engine ?? {}
+  const ranks = options.localRanks ?? 1
+  if (!Number.isInteger(ranks) || ranks < 1 || ranks > MAX_LOCAL_RANKS) {
+    throw new StartError(`the number of local ranks is 1 to ${MAX_LOCAL_RANKS}`, 2)
+  }
+  if (ranks > 1 && options.isolation === "thread") throw new StartError("several ranks need processes of their own", 2)
+  if (ranks > 1 && tokenHalfOptions(options.engine).device !== "cpu") {
+    throw new StartError("several local ranks share one processor: take the cpu back end", 2)
+  }
+  const engine = ranks === 1 ? (options.engine ?? {}) : { threads: threadsOf(ranks), ...options.engine }
   const events = {
     log,
     down(reason: string, attempt: number) {
@@ -201,11 +211,19 @@ async function startIsolation(
   if (options.isolation === "thread") return await startThreadIsolation(engine, events)
   return await startProcessIsolation({
     hostfile: place.hostfile,
+    localRanks: ranks,
     secret: await loadSecret(resolve(options.stateFolder ?? join(homedir(), ".mlx-jaccl-cluster"))),
     command: [process.execPath, options.program ?? join(place.root, "bin", "mlx-cluster.js"), "rank"],
     rankOptions: { version: place.version, engine } satisfies RankOptions,
     events,
   })
+}
+
+const MAX_LOCAL_RANKS = 4
+
+/** Ranks of one machine share its cores: a rank that waits for another must not keep it from running. */
+function threadsOf(ranks: number): number {
+  return Math.max(1, Math.floor(availableParallelism() / ranks))
 }
 
 /** Ranks on other hosts are not started by this version: better said than half done. */

@@ -1,12 +1,15 @@
 // The token half in processes of its own, which the front can end and start again: the way for all but tests.
 
 import { createConnectionPort } from "./connection-port.ts"
-import { createLocalLauncher, startRankGroup, type Hostfile } from "./control/index.ts"
+import { createLocalLauncher, startRankGroup, type Hostfile, type RankConnection } from "./control/index.ts"
 import { createFrameLink } from "./engine/index.ts"
+import { introduceRanks } from "./rank-meeting.ts"
 import type { Isolation, IsolationEvents } from "./isolation.ts"
 
 export interface ProcessIsolationOptions {
   readonly hostfile: Hostfile
+  /** Rank processes on this machine. */
+  readonly localRanks: number
   readonly secret: Uint8Array
   /** Program and arguments that run a rank. */
   readonly command: readonly [string, ...string[]]
@@ -16,14 +19,26 @@ export interface ProcessIsolationOptions {
 }
 
 export async function startProcessIsolation(options: ProcessIsolationOptions): Promise<Isolation> {
-  const { events, hostfile } = options
+  const { events, hostfile, localRanks: size } = options
   const port = createConnectionPort()
   const link = createFrameLink(port)
+  const connections = new Map<number, RankConnection>()
   let failures = 0
+
+  function joined(connection: RankConnection): void {
+    connections.set(connection.rank, connection)
+    if (size === 1 || connections.size < size) return
+    const inOrder = [...connections.values()].toSorted((a, b) => a.rank - b.rank)
+    introduceRanks(inOrder).catch((error: unknown) => {
+      const isCurrent = inOrder.every((one) => connections.get(one.rank) === one)
+      if (isCurrent) group.restart(`the ranks did not meet: ${error instanceof Error ? error.message : String(error)}`)
+    })
+  }
+
   const group = await startRankGroup({
-    size: hostfile.hosts.length,
-    hostnames: hostfile.hosts.map((host) => host.ssh),
-    links: hostfile.topology.links,
+    size,
+    hostnames: Array.from({ length: size }, () => hostfile.hosts[0]?.ssh ?? "localhost"),
+    links: size === 1 ? hostfile.topology.links : meshOf(size),
     launcher: createLocalLauncher({
       command: options.command,
       onLine: (rank, line) => events.log(`rank ${rank}: ${line}`),
@@ -32,9 +47,11 @@ export async function startProcessIsolation(options: ProcessIsolationOptions): P
     rankOptions: () => options.rankOptions,
     events: {
       joined(connection) {
+        joined(connection)
         if (connection.rank === 0) port.attach(connection)
       },
       left(connection) {
+        if (connections.get(connection.rank) === connection) connections.delete(connection.rank)
         port.detach(connection)
       },
       down(reason, waitMs) {
@@ -58,4 +75,11 @@ export async function startProcessIsolation(options: ProcessIsolationOptions): P
       await group.close(graceMs)
     },
   }
+}
+
+function meshOf(size: number) {
+  const ranks = Array.from({ length: size }, (_, rank) => rank)
+  return ranks.flatMap((from) =>
+    ranks.filter((to) => to !== from).map((to) => ({ from, to, transport: "tcp" as const, device: "" })),
+  )
 }

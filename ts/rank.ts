@@ -13,6 +13,7 @@ import {
   tcpTransport,
 } from "./control/index.ts"
 import { createRankHost, type RankHost, serveLink, type TokenHalfOptions } from "./engine/index.ts"
+import { createRankIntroduction } from "./rank-meeting.ts"
 import { createRankMemory } from "./rank-memory.ts"
 
 /** What main.ts tells a rank beside its place in the cluster. */
@@ -57,7 +58,8 @@ export async function runRank(): Promise<void> {
     const spec = await readRankSpec(process.stdin, () => end(EXIT.orphaned, ORPHAN_GRACE_MS))
     process.title = `mlx-cluster rank ${spec.rank}`
     const options = rankOptions(spec.options)
-    host = createRankHost(options.engine)
+    const introduction = createRankIntroduction(spec.rank, spec.size)
+    host = createRankHost(options.engine, introduction.place)
     void host.ended.then((error) => {
       if (error !== null) fail(error)
     })
@@ -77,7 +79,7 @@ export async function runRank(): Promise<void> {
       },
       clock: systemClock,
       memory,
-      task: (name) => Promise.reject(new Error(`this rank knows no task ${name}`)),
+      task: introduction.task,
       shutdown: (graceMs) => end(EXIT.done, graceMs),
       abort: () => end(EXIT.aborted, 0),
       lost(reason) {
@@ -85,7 +87,8 @@ export async function runRank(): Promise<void> {
         end(EXIT.orphaned, ORPHAN_GRACE_MS)
       },
     })
-    port.attach(peer)
+    // The front speaks with the engine of rank 0 alone.
+    if (spec.rank === 0) port.attach(peer)
   } catch (error) {
     fail(error)
   }

@@ -29,6 +29,6 @@ export type { BytePort, Command, EngineLink, LinkNotice, LinkState, ModelFacts, 
 export type { EngineModel } from "./model-sessions.ts"
 export { createTextPool, type TextPool, type TextPoolOptions } from "./text/index.ts"
 export { type Device, type Platform } from "./platform.ts"
-export { createRankHost, type RankHost } from "./rank-host.ts"
+export { createRankHost, type RankGroupPlace, type RankHost } from "./rank-host.ts"
 export { RECORD_WORDS, RecordKind } from "./rings/index.ts"
 export { type ModelOptions, type TokenHalfOptions, tokenHalfOptions } from "./token-half-options.ts"

@@ -3,20 +3,20 @@
 import type { Checkpoint, NativeEngine } from "mlx-jaccl-rs"
 import type { ModelConfig } from "./checkpoint/index.ts"
 import type { ModelFacts } from "./link.ts"
-import { loadModel, unloadModel, type WeightPlan } from "./models/index.ts"
+import { loadModelParts, type ModelParts } from "./model-parts.ts"
 import {
-  createKvSequences,
-  createModelRunner,
   createPrefixCache,
   createRecordWriter,
   createScheduler,
   createStepLoop,
   kvBudget,
-  RUNNER_REGISTERS,
+  kvBytesPerPosition,
   type Scheduler,
   type SchedulerOptions,
   type StepLoop,
+  type StepPlan,
 } from "./scheduling/index.ts"
+import type { StepLeader } from "./step-channel.ts"
 import type { ModelOptions } from "./token-half-options.ts"
 
 export interface ModelInstance {
@@ -42,6 +42,8 @@ export interface ModelInstanceOptions extends ModelOptions {
   readonly emit: (words: Int32Array) => void
   readonly nowUs: () => number
   readonly onError: (error: unknown) => void
+  /** Where the model is split over ranks that follow this one, which have been told to load it. */
+  readonly group?: { readonly size: number; readonly leader: StepLeader } | undefined
 }
 
 /** Throws EngineError "model_unreadable" where the files cannot be used; then nothing is left behind. */
@@ -51,29 +53,44 @@ export function createModelInstance(
   config: ModelConfig,
   options: ModelInstanceOptions,
 ): { readonly instance: ModelInstance; readonly nextWeight: number } {
-  const { model, maxRunning, elementBytes, nowUs, onError, lookAhead } = options
+  const { model, maxRunning, elementBytes, nowUs, onError, lookAhead, group, firstWeight } = options
   const begunUs = nowUs()
-  const loaded = loadModel(engine, checkpoint, config, { firstWeight: options.firstWeight })
-  let store = -1
+  function loadOwnParts(): ModelParts {
+    const position = { rank: 0, size: group?.size ?? 1 }
+    try {
+      return loadModelParts(engine, checkpoint, config, { model, firstWeight, elementBytes, position })
+    } catch (error) {
+      // The others answer all the same, and the next load must not take their answers for its own.
+      try {
+        group?.leader.confirm()
+      } catch {
+        // What is wrong here is told.
+      }
+      throw error
+    }
+  }
+  const parts = loadOwnParts()
   try {
-    const { vocabularySize, hiddenSize, layers, kvHeads, headDim } = config
+    group?.leader.confirm()
+    const { vocabularySize } = config
     const contextLength = options.contextLength ?? config.contextLength
     const availableBytes = options.availableBytes()
     const capacityBytes =
       options.kvBytes ?? kvBudget({ config, contextLength, maxRunning, elementBytes, availableBytes })
-    store = engine.kvStore({ layers, kvHeads, headDim, capacityBytes })
-    const kv = createKvSequences(engine, store)
-    const runner = createModelRunner(engine, loaded.model, kv, {
-      vocabularySize,
-      hiddenSize,
-      firstRegister: model * RUNNER_REGISTERS,
-    })
+    // In positions, so that every rank's memory is full at the same step. The budget is that of all heads.
+    const positions = Math.floor(capacityBytes / kvBytesPerPosition(config, elementBytes))
+    const { store, kv, runner } = parts.open(group === undefined ? capacityBytes : positions * parts.kvBytesPerPosition)
+    if (group !== undefined) {
+      group.leader.send({ kind: "store", model, positions })
+      group.leader.confirm()
+    }
+    const mirror = group === undefined ? undefined : (plan: StepPlan) => group.leader.send({ kind: "plan", plan })
     const schedulerOptions = { ...options, vocabularySize, contextLength }
     const cache = createPrefixCache(kv)
     const makeLoop = (emit: (words: Int32Array) => void, failed: (error: unknown) => void) => {
       const records = createRecordWriter(model, emit, nowUs)
       const scheduler = createScheduler(schedulerOptions, kv, cache, records, nowUs)
-      return { scheduler, loop: createStepLoop(scheduler, runner, { lookAhead, nowUs, onError: failed }) }
+      return { scheduler, loop: createStepLoop(scheduler, runner, { lookAhead, nowUs, onError: failed, mirror }) }
     }
 
     const rehearsal = makeLoop(
@@ -93,7 +110,7 @@ export function createModelInstance(
     const facts: ModelFacts = {
       backend: engine.backend,
       threads: engine.threads,
-      weightBytes: loaded.weightBytes,
+      weightBytes: parts.weightBytes,
       kvBytesTotal: use.bytesTotal,
       kvPositions: use.blocksTotal * use.blockPositions,
       contextLength,
@@ -106,12 +123,12 @@ export function createModelInstance(
       kvUse: () => kv.use(),
       close(tellRequests) {
         scheduler.close(tellRequests)
-        free(engine, loaded.plan, store)
+        parts.close()
       },
     }
-    return { instance, nextWeight: options.firstWeight + loaded.plan.weights.length + loaded.plan.computed.length }
+    return { instance, nextWeight: parts.nextWeight }
   } catch (error) {
-    free(engine, loaded.plan, store)
+    parts.close()
     throw error
   }
 }
@@ -136,10 +153,4 @@ function rehearse(scheduler: Scheduler, loop: StepLoop, options: SchedulerOption
     client: 0,
   })
   while (loop.step());
-}
-
-function free(engine: NativeEngine, plan: WeightPlan, store: number): void {
-  if (store >= 0) engine.kvStoreFree(store)
-  unloadModel(engine, plan)
-  engine.clearCache()
 }

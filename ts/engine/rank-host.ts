@@ -5,6 +5,7 @@ import { Piscina } from "piscina"
 import { MessageChannel } from "node:worker_threads"
 import { EngineError } from "./errors.ts"
 import type { EngineLink } from "./link.ts"
+import type { RankMeeting, RankPlace } from "./rank-place.ts"
 import { createRingLink } from "./ring-link.ts"
 import { allocateCommandRing, allocateTokenRing } from "./rings/index.ts"
 import { type TokenHalfOptions, tokenHalfOptions } from "./token-half-options.ts"
@@ -19,13 +20,19 @@ export interface RankHost {
   close(): Promise<void>
 }
 
+/** The ranks that a model is split over, where there are several. */
+export interface RankGroupPlace extends RankPlace {
+  /** Told the port that this rank listens at; gives where all of them do. */
+  readonly meet: (port: number) => Promise<RankMeeting>
+}
+
 /** A step, a prefill chunk or the load of a model may have to end first. */
 const SHUTDOWN_MS = 10_000
 /** After it, a thread that hangs in a native call is left to the end of the process. */
 const TERMINATE_MS = 2000
 const SEND_RETRY_MS = 20
 
-export function createRankHost(given: Partial<TokenHalfOptions> = {}): RankHost {
+export function createRankHost(given: Partial<TokenHalfOptions> = {}, group: RankGroupPlace | null = null): RankHost {
   const options = tokenHalfOptions(given)
   const { port1, port2 } = new MessageChannel()
   const ends = { commandMemory: allocateCommandRing(), tokenMemory: allocateTokenRing() }
@@ -38,8 +45,10 @@ export function createRankHost(given: Partial<TokenHalfOptions> = {}): RankHost 
     atomics: "disabled",
     idleTimeout: 2 ** 31 - 1,
   })
-  const task: WorkerTask = { ...ends, port: port2, options }
-  const ended = pool.run(task, { transferList: [port2] }).then(
+  const meeting = group === null ? null : openMeeting(group)
+  const task: WorkerTask = { ...ends, port: port2, options, group: meeting }
+  const transferList = meeting === null ? [port2] : [port2, meeting.port]
+  const ended = pool.run(task, { transferList }).then(
     () => null,
     (cause: unknown) => {
       const reason = cause instanceof Error ? cause.message : String(cause)
@@ -68,6 +77,18 @@ export function createRankHost(given: Partial<TokenHalfOptions> = {}): RankHost 
       return closing
     },
   }
+}
+
+/** The worker listens, this thread asks around, the worker connects. Its own deadline ends a meeting that fails. */
+function openMeeting({ meet, rank, size, host }: RankGroupPlace): WorkerTask["group"] & object {
+  const { port1, port2 } = new MessageChannel()
+  port1.once("message", (port: number) => {
+    meet(port).then(
+      (found) => port1.postMessage(found),
+      () => port1.close(),
+    )
+  })
+  return { place: { rank, size, host }, port: port2 }
 }
 
 /** A timer that does not keep the process alive by itself. */

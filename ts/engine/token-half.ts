@@ -6,7 +6,9 @@ import { openModelFiles } from "./checkpoint/index.ts"
 import type { Command, LinkNotice, LoadCommand, SubmitCommand } from "./link.ts"
 import { createModelInstance, type ModelInstance } from "./model-instance.ts"
 import { PERSISTENT_REGISTERS } from "./models/index.ts"
+import { isGroupLost, type RankPlace } from "./rank-place.ts"
 import { createRecordWriter, RUNNER_REGISTERS } from "./scheduling/index.ts"
+import type { StepLeader } from "./step-channel.ts"
 import { modelOptions, type TokenHalfOptions } from "./token-half-options.ts"
 
 /** Model instances at once: each has its own registers. */
@@ -21,12 +23,14 @@ export interface TokenHalfDependencies {
   readonly notify: (notice: LinkNotice) => void
   /** Monotonic microseconds. */
   readonly nowUs: () => number
+  /** Where this is the first of several ranks. */
+  readonly group?: { readonly place: RankPlace; readonly leader: StepLeader } | undefined
 }
 
 export interface TokenHalf {
   /** False once a shutdown command has come. */
   readonly isOpen: boolean
-  /** Takes a command. A load is done when the promise it returns resolves; it does not reject. */
+  /** Takes a command. A load is done when the promise it returns resolves; it rejects when a rank is gone. */
   handle(command: Command): Promise<void> | null
   /** One step of every model that has something to do. False when none had. */
   step(): boolean
@@ -36,7 +40,7 @@ export interface TokenHalf {
 }
 
 export function createTokenHalf(options: TokenHalfOptions, dependencies: TokenHalfDependencies): TokenHalf {
-  const { engine, emit, notify, nowUs } = dependencies
+  const { engine, emit, notify, nowUs, group } = dependencies
   const models = new Map<number, ModelInstance>()
   let nextWeight = 0
   let epoch = 0
@@ -52,16 +56,20 @@ export function createTokenHalf(options: TokenHalfOptions, dependencies: TokenHa
   }
 
   async function load({ model, path, options: json }: LoadCommand): Promise<void> {
+    let told = false
     try {
       if (model >= MAX_MODELS) throw new Error(`Model instances are numbered below ${MAX_MODELS}.`)
       models.get(model)?.close(true)
       models.delete(model)
       const own = modelOptions(json, options)
       const { config } = await openModelFiles(path)
+      const ownEpoch = epoch++
+      group?.leader.send({ kind: "load", model, path, epoch: ownEpoch })
+      told = true
       const created = createModelInstance(engine, dependencies.openCheckpoint(path), config, {
         ...own,
         model,
-        epoch: epoch++,
+        epoch: ownEpoch,
         firstWeight: nextWeight,
         elementBytes: options.device === "cpu" ? 4 : 2,
         lookAhead: options.lookAhead,
@@ -69,12 +77,16 @@ export function createTokenHalf(options: TokenHalfOptions, dependencies: TokenHa
         availableBytes,
         emit,
         nowUs,
+        group: group === undefined ? undefined : { size: group.place.size, leader: group.leader },
         onError: (error) => notify({ type: "step_failed", model, message: messageOf(error) }),
       })
       nextWeight = created.nextWeight
       models.set(model, created.instance)
       notify({ type: "loaded", model, facts: created.instance.facts })
     } catch (error) {
+      // A rank that is gone is not the model's fault: the group ends and starts anew.
+      if (isGroupLost(error)) throw error
+      if (told) group?.leader.send({ kind: "unload", model })
       notify({ type: "load_failed", model, message: messageOf(error) })
     }
   }
@@ -100,6 +112,7 @@ export function createTokenHalf(options: TokenHalfOptions, dependencies: TokenHa
         case "load":
           return load(command)
         case "unload":
+          if (models.has(command.model)) group?.leader.send({ kind: "unload", model: command.model })
           models.get(command.model)?.close(true)
           models.delete(command.model)
           break
@@ -147,6 +160,11 @@ export function createTokenHalf(options: TokenHalfOptions, dependencies: TokenHa
       isOpen = false
       for (const instance of models.values()) instance.close(false)
       models.clear()
+      try {
+        group?.leader.send({ kind: "end" })
+      } catch {
+        // The others are gone already.
+      }
       engine.close()
     },
   }

@@ -3,7 +3,10 @@
 
 import type { MessagePort } from "node:worker_threads"
 import type { Command, LinkNotice } from "./link.ts"
+import { createFollowerHalf, type FollowerHalf } from "./follower-half.ts"
+import { joinRankGroup, type RankPlace } from "./rank-place.ts"
 import { createCommandRingReader, createTokenRingWriter, decodeCommand } from "./rings/index.ts"
+import { createStepFollower, createStepLeader } from "./step-channel.ts"
 import { createTokenHalf } from "./token-half.ts"
 import type { TokenHalfOptions } from "./token-half-options.ts"
 
@@ -12,6 +15,8 @@ export interface WorkerTask {
   readonly tokenMemory: SharedArrayBuffer
   readonly port: MessagePort
   readonly options: TokenHalfOptions
+  /** Where the model is split over several ranks; they find each other through the port. */
+  readonly group: { readonly place: RankPlace; readonly port: MessagePort } | null
 }
 
 /** What comes over the port. */
@@ -22,7 +27,7 @@ const FULL_RING_MS = 20
 const REPORT_US = 1_000_000
 
 /** Returns after a shutdown command; rejects when MLX cannot be opened. */
-export default async function run({ commandMemory, tokenMemory, port, options }: WorkerTask): Promise<void> {
+export default async function run({ commandMemory, tokenMemory, port, options, group }: WorkerTask): Promise<void> {
   const { Checkpoint, hostMemory, loadMlx, NativeEngine } = await import("mlx-jaccl-rs")
   loadMlx(options.libmlxPath, options.shimPath)
   const { device, executor, threads, numeric, isa, cacheLimitBytes } = options
@@ -32,6 +37,20 @@ export default async function run({ commandMemory, tokenMemory, port, options }:
   const commands = createCommandRingReader(commandMemory)
   const records = createTokenRingWriter(tokenMemory)
   const nowUs = (): number => Math.round(performance.now() * 1000)
+  if (group !== null) await joinRankGroup(engine, group.place, group.port)
+  if (group !== null && group.place.rank > 0) {
+    const follower = createFollowerHalf({
+      engine,
+      place: group.place,
+      follower: createStepFollower(engine),
+      elementBytes: device === "cpu" ? 4 : 2,
+      openCheckpoint: (path) => new Checkpoint(path),
+      notify: (notice) => port.postMessage(notice satisfies WorkerMessage),
+    })
+    port.postMessage({ type: "up" } satisfies WorkerMessage)
+    await followUntilTheEnd(follower, commands).finally(() => port.close())
+    return
+  }
   const half = createTokenHalf(options, {
     engine,
     openCheckpoint: (path) => new Checkpoint(path),
@@ -39,6 +58,7 @@ export default async function run({ commandMemory, tokenMemory, port, options }:
     emit: (words) => records.write(words),
     notify: (notice) => port.postMessage(notice satisfies WorkerMessage),
     nowUs,
+    group: group === null ? undefined : { place: group.place, leader: createStepLeader(engine, group.place.size) },
   })
   port.postMessage({ type: "up" } satisfies WorkerMessage)
 
@@ -69,5 +89,30 @@ export default async function run({ commandMemory, tokenMemory, port, options }:
     half.close()
     records.flush()
     port.close()
+  }
+}
+
+/** How long a follower sleeps before it looks for a command. */
+const FOLLOW_MS = 250
+/** Rank 0 is told to end too; what it has begun is finished with it. */
+const FOLLOWER_END_MS = 2000
+
+async function followUntilTheEnd(
+  follower: FollowerHalf,
+  commands: ReturnType<typeof createCommandRingReader>,
+): Promise<void> {
+  let endAt = Number.POSITIVE_INFINITY
+  try {
+    while (follower.isOpen && performance.now() < endAt) {
+      await follower.follow(FOLLOW_MS)
+      commands.poll((body) => {
+        if (decodeCommand(body).kind === "shutdown") endAt = performance.now() + FOLLOWER_END_MS
+      })
+    }
+  } catch (error) {
+    // Rank 0 may be gone before this rank hears that all is over.
+    if (endAt === Number.POSITIVE_INFINITY) throw error
+  } finally {
+    follower.close()
   }
 }

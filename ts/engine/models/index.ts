@@ -10,5 +10,6 @@ export {
   type Register,
 } from "./command-buffer.ts"
 export type { Model } from "./family.ts"
+export { headShare } from "./head-share.ts"
 export { loadModel, unloadModel, type LoadedModel } from "./registry.ts"
 export type { RankPosition, WeightPlan } from "./weight-plan.ts"

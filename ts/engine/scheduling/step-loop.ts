@@ -18,10 +18,15 @@ export interface StepLoopOptions {
   readonly nowUs: () => number
   /** A step failed; its requests have got their error. */
   readonly onError: (error: unknown) => void
+  /**
+   * Tells the other ranks of a step that was submitted. With it every other failure is thrown and no request hears of
+   * it: ranks that are not in step any more cannot go on, their group starts anew and the requests with it.
+   */
+  readonly mirror?: ((plan: StepPlan) => void) | undefined
 }
 
 export function createStepLoop(scheduler: Scheduler, runner: ModelRunner, options: StepLoopOptions): StepLoop {
-  const { nowUs, onError, lookAhead } = options
+  const { nowUs, onError, lookAhead, mirror } = options
   let unread: StepPlan | null = null
   let steps = 0
   let busyUs = 0
@@ -30,10 +35,12 @@ export function createStepLoop(scheduler: Scheduler, runner: ModelRunner, option
   function submit(plan: StepPlan): StepPlan | null {
     try {
       runner.submit(plan)
+      mirror?.(plan)
       return plan
     } catch (error) {
       if (error instanceof KvFullError) scheduler.retract(plan)
       else {
+        if (mirror !== undefined) throw error
         scheduler.fail(plan)
         onError(error)
       }
@@ -45,6 +52,7 @@ export function createStepLoop(scheduler: Scheduler, runner: ModelRunner, option
     try {
       scheduler.complete(plan, runner.read(plan))
     } catch (error) {
+      if (mirror !== undefined) throw error
       scheduler.fail(plan)
       onError(error)
     }

@@ -1,0 +1,54 @@
+// A rank's place in its group, and how an engine takes it. Plain data: it crosses threads and frames. Knows no sockets.
+
+import type { NativeEngine } from "mlx-jaccl-rs"
+import type { MessagePort } from "node:worker_threads"
+import { EngineError } from "./errors.ts"
+
+export interface RankPlace {
+  readonly rank: number
+  readonly size: number
+  /** Numeric address that the other ranks reach this one at. */
+  readonly host: string
+}
+
+/** Where the ranks of a group listen, in rank order, and the number that proves that a peer is one of them. */
+export interface RankMeeting {
+  readonly addresses: readonly { readonly host: string; readonly port: number }[]
+  /** 64 hexadecimal digits. */
+  readonly nonce: string
+}
+
+/** From the start of the first rank's engine to that of the last. */
+const MEETING_MS = 60_000
+const CONNECT_MS = 15_000
+/** The last resort; a rank that is gone is noticed at once, one that is stuck by the control plane. */
+const OPERATION_MS = 120_000
+
+/** How an error of the shim begins when a step cannot go on because of another rank (shim/group/sockets.h). */
+const GROUP_LOST = "rank group lost: "
+
+export function isGroupLost(error: unknown): boolean {
+  return error instanceof Error && error.message.includes(GROUP_LOST)
+}
+
+/** Tells the port it listens at, waits for the addresses of all, and connects. */
+export async function joinRankGroup(engine: NativeEngine, place: RankPlace, port: MessagePort): Promise<void> {
+  const meeting = new Promise<RankMeeting>((resolve, reject) => {
+    const late = new EngineError("engine_unavailable", `The ranks did not meet within ${MEETING_MS / 1000} s.`)
+    const timer = setTimeout(() => reject(late), MEETING_MS)
+    port.once("message", (found: RankMeeting) => {
+      clearTimeout(timer)
+      resolve(found)
+    })
+  })
+  port.postMessage(engine.groupListen(place.host))
+  const { addresses, nonce } = await meeting
+  port.close()
+  engine.groupConnect({
+    rank: place.rank,
+    addresses: addresses.map(({ host, port: at }) => ({ host, port: at })),
+    nonce,
+    connectMs: CONNECT_MS,
+    operationMs: OPERATION_MS,
+  })
+}

@@ -1,0 +1,102 @@
+// What rank 0 tells the other ranks so that they do as it does, in order: models, KV memory, step plans. Over the group's
+// message sockets; the front never sees it. A frame: its number (u32), its kind (u32), then the words of a plan or JSON.
+
+import type { NativeEngine } from "mlx-jaccl-rs"
+import { EngineError } from "./errors.ts"
+import { decodePlan, encodePlan, type StepPlan } from "./scheduling/index.ts"
+
+export type StepMessage =
+  | { readonly kind: "load"; readonly model: number; readonly path: string; readonly epoch: number }
+  /** KV memory for so many positions; comes after the load, when rank 0 knows how many there are. */
+  | { readonly kind: "store"; readonly model: number; readonly positions: number }
+  | { readonly kind: "unload"; readonly model: number }
+  | { readonly kind: "plan"; readonly plan: StepPlan }
+  /** Rank 0 leaves in good order. */
+  | { readonly kind: "end" }
+
+/** Append-only. */
+const KINDS = ["load", "store", "unload", "plan", "end"] as const
+const HEAD_WORDS = 2
+/** Weights of a large model come from a slow disk. */
+const LOAD_MS = 600_000
+
+type GroupCalls = Pick<NativeEngine, "groupSend" | "groupReceive">
+
+/** Rank 0's end. */
+export interface StepLeader {
+  /** To every other rank. Throws when one is gone. */
+  send(message: StepMessage): void
+  /** Waits until every other rank has done what it was told to load. Throws with the words of the one that could not. */
+  confirm(): void
+}
+
+export function createStepLeader(engine: GroupCalls, size: number): StepLeader {
+  let sent = 0
+  const others = Array.from({ length: size - 1 }, (_, i) => i + 1)
+  return {
+    send(message) {
+      const frame = encode(sent++, message)
+      for (const rank of others) engine.groupSend(rank, frame)
+    },
+    confirm() {
+      const reasons = others.map((rank) => {
+        const answer = engine.groupReceive(rank, LOAD_MS)
+        if (answer === null) throw new EngineError("engine_lost", `Rank ${rank} did not load within ${LOAD_MS} ms.`)
+        const reason = Buffer.from(answer).toString("utf8")
+        return reason === WELL ? null : `rank ${rank}: ${reason}`
+      })
+      const failed = reasons.find((reason) => reason !== null)
+      if (failed !== undefined) throw new EngineError("model_unreadable", failed)
+    },
+  }
+}
+
+const WELL = "ok"
+
+/** The end of every other rank. */
+export interface StepFollower {
+  /** The next message, or null when none came in time. Throws when one is missing or rank 0 is gone. */
+  receive(timeoutMs: number): StepMessage | null
+  /** Answers a load: null when it went well. */
+  answer(reason: string | null): void
+}
+
+export function createStepFollower(engine: GroupCalls): StepFollower {
+  let received = 0
+  return {
+    receive(timeoutMs) {
+      const frame = engine.groupReceive(0, timeoutMs)
+      return frame === null ? null : decode(frame, received++)
+    },
+    answer: (reason) => engine.groupSend(0, Buffer.from(reason ?? WELL, "utf8")),
+  }
+}
+
+function encode(number: number, message: StepMessage): Uint8Array {
+  const head = Int32Array.of(number, KINDS.indexOf(message.kind))
+  const body =
+    message.kind === "plan" ? bytesOf(encodePlan(message.plan)) : Buffer.from(JSON.stringify(message), "utf8")
+  return Buffer.concat([bytesOf(head), body])
+}
+
+function decode(frame: Uint8Array, expected: number): StepMessage {
+  const view = new DataView(frame.buffer, frame.byteOffset, frame.byteLength)
+  const bad = (what: string): EngineError => new EngineError("internal", `A message of rank 0 ${what}.`)
+  const headBytes = HEAD_WORDS * Int32Array.BYTES_PER_ELEMENT
+  if (frame.byteLength < headBytes) throw bad(`has ${frame.byteLength} bytes`)
+  const number = view.getInt32(0, true)
+  if (number !== (expected | 0)) throw bad(`has number ${number}, but ${expected} is the next: one was lost`)
+  const kind = KINDS[view.getInt32(4, true)]
+  if (kind === undefined) throw bad("is of an unknown kind")
+  const body = frame.slice(headBytes)
+  if (kind === "plan") {
+    if (body.byteLength % Int32Array.BYTES_PER_ELEMENT !== 0) throw bad("is no whole plan")
+    return { kind, plan: decodePlan(new Int32Array(body.buffer, 0, body.byteLength / Int32Array.BYTES_PER_ELEMENT)) }
+  }
+  // Both ends are one program of one version, behind the group's nonce.
+  return JSON.parse(Buffer.from(body).toString("utf8")) as StepMessage
+}
+
+function bytesOf(words: Int32Array): Uint8Array {
+  return new Uint8Array(words.buffer, words.byteOffset, words.byteLength)
+}

@@ -1,0 +1,67 @@
+// How the ranks of a group find each other: each says where it listens, the front tells all of them. Two tasks of the
+// control plane; what the ranks then say to each other never passes the front.
+
+import { randomBytes } from "node:crypto"
+import { ControlError, type RankConnection } from "./control/index.ts"
+import type { RankGroupPlace } from "./engine/index.ts"
+
+const LISTEN_TASK = "group.listen"
+const CONNECT_TASK = "group.connect"
+/** From the start of a rank's engine thread: it opens MLX before it listens. */
+const LISTEN_MS = 45_000
+const CONNECT_MS = 5000
+const NONCE_BYTES = 32
+/** All ranks run on this machine. */
+const HOST = "127.0.0.1"
+
+type Meeting = Awaited<ReturnType<RankGroupPlace["meet"]>>
+
+/** The front's end, once every rank of an epoch is connected. */
+export async function introduceRanks(connections: readonly Pick<RankConnection, "task">[]): Promise<void> {
+  const ports = await Promise.all(connections.map((rank) => rank.task(LISTEN_TASK, null, LISTEN_MS)))
+  const meeting: Meeting = {
+    addresses: ports.map((port) => ({ host: HOST, port: Number(port) })),
+    nonce: randomBytes(NONCE_BYTES).toString("hex"),
+  }
+  await Promise.all(connections.map((rank) => rank.task(CONNECT_TASK, meeting, CONNECT_MS)))
+}
+
+export interface RankIntroduction {
+  /** For the engine; null where there is one rank. */
+  readonly place: RankGroupPlace | null
+  /** For the control plane. */
+  readonly task: (name: string, body: unknown) => Promise<unknown>
+}
+
+/** The end of a rank. */
+export function createRankIntroduction(rank: number, size: number): RankIntroduction {
+  let tellPort: (port: number) => void = () => {}
+  let tellMeeting: (meeting: Meeting) => void = () => {}
+  const listening = new Promise<number>((resolve) => {
+    tellPort = resolve
+  })
+  const meeting = new Promise<Meeting>((resolve) => {
+    tellMeeting = resolve
+  })
+  return {
+    place:
+      size === 1
+        ? null
+        : {
+            rank,
+            size,
+            host: HOST,
+            meet(port) {
+              tellPort(port)
+              return meeting
+            },
+          },
+    async task(name, body) {
+      if (size > 1 && name === LISTEN_TASK) return await listening
+      if (size === 1 || name !== CONNECT_TASK) throw new ControlError("task_failed", `this rank knows no task ${name}`)
+      // The front is authenticated and of the same version.
+      tellMeeting(body as Meeting)
+      return null
+    },
+  }
+}
