@@ -1,0 +1,100 @@
+// Test fixture: one rank of a native group in a thread of its own, which does what it is told and says what came out.
+
+import { parentPort, workerData } from "node:worker_threads"
+import { CommandBuffer, NONE } from "./command-buffer.ts"
+import { openMlx, openRandomModel, Weight } from "./random-model-fixture.ts"
+
+export interface GroupRankStart {
+  readonly rank: number
+  /** Of a random model. */
+  readonly folder: string
+  readonly operationMs: number
+}
+
+export type GroupRankOrder =
+  | { readonly kind: "connect"; readonly ports: readonly number[]; readonly nonce: string; readonly connectMs: number }
+  /** Embeds tokens, times rank + 1; sums and gathers them over the ranks. */
+  | { readonly kind: "collect"; readonly tokens: readonly number[] }
+  | { readonly kind: "say"; readonly to: number; readonly text: string }
+  | { readonly kind: "hear"; readonly from: number; readonly timeoutMs: number }
+  | { readonly kind: "leave" }
+
+export interface GroupRankAnswer {
+  readonly error?: string
+  readonly port?: number
+  readonly own?: Float32Array
+  readonly sum?: Float32Array
+  readonly gathered?: Float32Array
+  readonly text?: string | null
+}
+
+const HOST = "127.0.0.1"
+const HIDDEN = 64
+
+if (parentPort !== null) serve(parentPort, workerData)
+
+function serve(port: NonNullable<typeof parentPort>, { rank, folder, operationMs }: GroupRankStart): void {
+  openMlx()
+  const { engine } = openRandomModel(folder, { executor: "auto", threads: 1 })
+  let size = 1
+
+  function collect(tokens: readonly number[]): GroupRankAnswer {
+    const buffer = new CommandBuffer()
+    const own = buffer.embed(buffer.tokens(Int32Array.from(tokens), NONE), Weight.EMBEDDING, rank + 1)
+    const [sum, gathered] = [buffer.allSum(own), buffer.allGather(own)]
+    buffer.evaluate([own, sum, gathered])
+    engine.exec(buffer.tape, buffer.length)
+    const elements = tokens.length * HIDDEN
+    const answer = {
+      own: new Float32Array(elements),
+      sum: new Float32Array(elements),
+      gathered: new Float32Array(elements * size),
+    }
+    engine.readFloats(own, answer.own)
+    engine.readFloats(sum, answer.sum)
+    engine.readFloats(gathered, answer.gathered)
+    return answer
+  }
+
+  function obey(order: GroupRankOrder): GroupRankAnswer {
+    switch (order.kind) {
+      case "connect": {
+        const { ports, nonce, connectMs } = order
+        size = ports.length
+        engine.groupConnect({
+          rank,
+          addresses: ports.map((at) => ({ host: HOST, port: at })),
+          nonce,
+          connectMs,
+          operationMs,
+        })
+        return {}
+      }
+      case "collect":
+        return collect(order.tokens)
+      case "say":
+        engine.groupSend(order.to, Buffer.from(order.text))
+        return {}
+      case "hear": {
+        const heard = engine.groupReceive(order.from, order.timeoutMs)
+        return { text: heard === null ? null : Buffer.from(heard).toString() }
+      }
+      case "leave":
+        engine.close()
+        return {}
+      default:
+        return order satisfies never
+    }
+  }
+
+  port.on("message", (order: GroupRankOrder) => {
+    let answer: GroupRankAnswer
+    try {
+      answer = obey(order)
+    } catch (error) {
+      answer = { error: error instanceof Error ? error.message : String(error) }
+    }
+    port.postMessage(answer)
+  })
+  port.postMessage({ port: engine.groupListen(HOST) } satisfies GroupRankAnswer)
+}
