@@ -20,7 +20,7 @@ const SHARE_OF_AVAILABLE = 0.5
 /** Positions without which nothing useful runs. */
 const LEAST_POSITIONS = 512
 
-function kvBytesPerPosition(config: KvBudgetInput["config"], elementBytes: number): number {
+export function kvBytesPerPosition(config: KvBudgetInput["config"], elementBytes: number): number {
   return 2 * config.layers * config.kvHeads * config.headDim * elementBytes
 }
 
