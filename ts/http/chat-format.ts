@@ -2,11 +2,11 @@
 
 import type { Usage } from "../engine/index.ts"
 import type { ReplyEvent } from "./generation-run.ts"
+import { createOpenAiStream } from "./openai-stream.ts"
 import type { CollectedChoice } from "./reply-collector.ts"
 import type { ReplyIdentity } from "./reply-identity.ts"
 import type { StreamFormat } from "./reply-stream.ts"
 import type { ChatCompletion, ChatCompletionChunk, ChatLogprobs } from "./schemas/chat-completion.ts"
-import { SSE, sseJson } from "./sse.ts"
 import { createTokenText, type TokenText } from "./token-text.ts"
 import { usageOf } from "./usage.ts"
 
@@ -14,10 +14,7 @@ type ChunkChoice = ChatCompletionChunk["choices"][number]
 type Delta = ChunkChoice["delta"]
 
 export function createChatStreamFormat(identity: ReplyIdentity, includeUsage: boolean): StreamFormat {
-  const { id, created, model } = identity
-  const object = "chat.completion.chunk"
-  const head = JSON.stringify({ id, object, created, model, choices: [] }).slice(0, -"]}".length)
-  const tail = includeUsage ? '],"usage":null}' : "]}"
+  const stream = createOpenAiStream<ChunkChoice>("chat.completion.chunk", identity, includeUsage)
   const spoken = new Set<number>()
   const tokenTexts = new Map<number, TokenText>()
 
@@ -26,10 +23,7 @@ export function createChatStreamFormat(identity: ReplyIdentity, includeUsage: bo
     delta: Delta,
     finish: ChunkChoice["finish_reason"] = null,
     logprobs: ChatLogprobs | null = null,
-  ) => {
-    const choice: ChunkChoice = { index, delta, logprobs, finish_reason: finish }
-    return sseJson(head + JSON.stringify(choice) + tail)
-  }
+  ) => stream.chunk({ index, delta, logprobs, finish_reason: finish })
   /** The role comes once, together with the first words. */
   const speak = (index: number, delta: Delta): Delta => {
     if (spoken.has(index)) return delta
@@ -67,17 +61,7 @@ export function createChatStreamFormat(identity: ReplyIdentity, includeUsage: bo
     return first + chunk(choice, {}, event.reason)
   }
 
-  return {
-    contentType: SSE.contentType,
-    keepAlive: SSE.keepAlive,
-    filler: SSE.filler,
-    events: (events) => events.map(write).join(""),
-    done(usage) {
-      const last = includeUsage ? sseJson(`${head}],"usage":${JSON.stringify(usageOf(usage))}}`) : ""
-      return last + SSE.done
-    },
-    error: (body) => sseJson(JSON.stringify(body)),
-  }
+  return stream.format(write)
 }
 
 export function chatCompletion(

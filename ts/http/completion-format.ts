@@ -2,26 +2,23 @@
 
 import type { Usage } from "../engine/index.ts"
 import type { ReplyEvent } from "./generation-run.ts"
+import { createOpenAiStream } from "./openai-stream.ts"
 import type { CollectedChoice } from "./reply-collector.ts"
 import type { ReplyIdentity } from "./reply-identity.ts"
 import type { StreamFormat } from "./reply-stream.ts"
 import type { Completion } from "./schemas/completion.ts"
-import { SSE, sseJson } from "./sse.ts"
 import { createTokenText, type TokenText } from "./token-text.ts"
 import { usageOf } from "./usage.ts"
 
 type Choice = Completion["choices"][number]
 
 export function createCompletionStreamFormat(identity: ReplyIdentity, includeUsage: boolean): StreamFormat {
-  const { id, created, model } = identity
-  const head = JSON.stringify({ id, object: "text_completion", created, model, choices: [] }).slice(0, -"]}".length)
-  const tail = includeUsage ? '],"usage":null}' : "]}"
+  const stream = createOpenAiStream<Choice>("text_completion", identity, includeUsage)
   const tokenTexts = new Map<number, TokenText>()
-  const chunk = (choice: Choice) => sseJson(head + JSON.stringify(choice) + tail)
 
   const write = (event: ReplyEvent): string => {
     const index = event.choice
-    if (event.type === "finished") return chunk({ text: "", index, logprobs: null, finish_reason: event.reason })
+    if (event.type === "finished") return stream.chunk({ text: "", index, logprobs: null, finish_reason: event.reason })
     if (event.type !== "text") return ""
     let logprobs: Choice["logprobs"] = null
     if (event.logprobs !== undefined) {
@@ -31,20 +28,10 @@ export function createCompletionStreamFormat(identity: ReplyIdentity, includeUsa
     }
     return event.text === "" && logprobs === null
       ? ""
-      : chunk({ text: event.text, index, logprobs, finish_reason: null })
+      : stream.chunk({ text: event.text, index, logprobs, finish_reason: null })
   }
 
-  return {
-    contentType: SSE.contentType,
-    keepAlive: SSE.keepAlive,
-    filler: SSE.filler,
-    events: (events) => events.map(write).join(""),
-    done(usage) {
-      const last = includeUsage ? sseJson(`${head}],"usage":${JSON.stringify(usageOf(usage))}}`) : ""
-      return last + SSE.done
-    },
-    error: (body) => sseJson(JSON.stringify(body)),
-  }
+  return stream.format(write)
 }
 
 export function completion(
