@@ -11,24 +11,18 @@
 
 import { EngineError } from "../errors.ts"
 import type { SubmitCommand } from "../link.ts"
-import { SampleWord } from "../models/index.ts"
 import { FinishCode } from "../rings/index.ts"
-import { adjustmentWords, type Alternative, writeSampleRow } from "../sampling/index.ts"
-import type { KvMemory, KvOperation } from "./kv-memory.ts"
-import type { PrefixCache } from "./prefix-cache.ts"
+import type { Alternative } from "../sampling/index.ts"
+import { createAdmission } from "./admission.ts"
+import type { KvMemory } from "./kv-memory.ts"
+import { createKvRoom } from "./kv-room.ts"
+import { createPlanBuilder, type StepDraft } from "./plan-builder.ts"
 import { prefillShares } from "./prefill-shares.ts"
+import type { PrefixCache } from "./prefix-cache.ts"
 import type { RecordWriter } from "./record-writer.ts"
-import {
-  adjustmentRow,
-  appendToken,
-  createSequence,
-  hasSamePrompt,
-  lengthOf,
-  markStarted,
-  type Sequence,
-} from "./sequence.ts"
-import type { PlanSegment, StepPlan } from "./step-plan.ts"
-import { createWaitingQueue } from "./waiting-queue.ts"
+import { createRoster } from "./roster.ts"
+import { appendToken, createSequence, isPrefilling, lengthOf, remainingOf, type Sequence } from "./sequence.ts"
+import type { StepPlan } from "./step-plan.ts"
 
 export interface SchedulerOptions {
   readonly model: number
@@ -71,9 +65,6 @@ export interface Scheduler {
 /** Waiting sequences at most: the front bounds its queue far below; this bounds the rank whatever the front does. */
 const MAX_WAITING = 4096
 
-/** Prompts are admitted ahead of the token budget only up to so many at a time. */
-const MIN_PREFILLING = 4
-
 export function createScheduler(
   options: SchedulerOptions,
   kv: KvMemory,
@@ -81,92 +72,32 @@ export function createScheduler(
   records: RecordWriter,
   nowUs: () => number,
 ): Scheduler {
-  const waiting = createWaitingQueue()
-  /** In the order of admission. */
-  let running: Sequence[] = []
-  const bySlot = new Map<number, Sequence>()
-  const byNumber = new Map<number, Sequence>()
-  /** Rows of the last plan whose samples are not read: sequence number -> row. */
-  let sampledRows = new Map<number, number>()
-  /** KV operations of a plan that was taken back: they were done, and the next plan tells of them. */
-  let carried: readonly KvOperation[] = []
+  const { vocabularySize, contextLength } = options
+  const room = createKvRoom(kv, cache)
+  const roster = createRoster(kv, cache, records)
+  const admission = createAdmission(options.maxRunning, roster, room, kv, cache, records, nowUs)
+  const plans = createPlanBuilder(options, kv)
   let nextNumber = 0
-  let nextStep = 0
 
-  const { blockPositions, blocksTotal } = kv.use()
-  const blocks = (positions: number): number => Math.ceil(positions / blockPositions)
-  const blocksFree = (): number => blocksTotal - kv.use().blocksUsed
-  const endsInsideBlock = (positions: number): boolean => positions % blockPositions !== 0
-
-  /** Blocks that writing up to `length` takes. */
-  function blocksToReach(sequence: Sequence, length: number): number {
-    return blocks(length) - blocks(sequence.computed) + (sequence.sharedTail ? 1 : 0)
-  }
-
-  /** Frees cached KV until `needed` blocks are free. */
-  function evictUntil(needed: number): boolean {
-    while (blocksFree() < needed) if (!cache.evict()) return false
-    return true
-  }
-
-  /** Takes a sequence out of everything; its KV goes to the prefix cache as far as its tokens are known. */
-  function leave(sequence: Sequence, keepKv: boolean): void {
-    sequence.finished = true
-    running = running.filter((other) => other !== sequence)
-    waiting.remove(sequence)
-    byNumber.delete(sequence.number)
-    if (bySlot.get(sequence.slot) === sequence) bySlot.delete(sequence.slot)
-    if (sequence.kv < 0) return
-    const length = Math.min(sequence.computed, sequence.known)
-    if (keepKv && length > 0) {
-      kv.truncate(sequence.kv, length)
-      cache.insert(sequence.client, sequence.ids.slice(0, length), sequence.kv)
-    } else {
-      kv.close(sequence.kv)
-    }
-    sequence.kv = -1
-  }
-
-  function finish(sequence: Sequence, code: number): void {
-    records.finish(sequence, code, sequence.known - sequence.promptLength)
-    leave(sequence, true)
-  }
-
-  function failSequence(sequence: Sequence, code: "internal" | "out_of_memory" | "model_not_found"): void {
-    records.error(sequence, code)
-    leave(sequence, false)
-  }
-
-  function preempt(sequence: Sequence): void {
-    running = running.filter((other) => other !== sequence)
-    if (sequence.kv >= 0) kv.close(sequence.kv)
-    sequence.kv = -1
-    sequence.computed = 0
-    sequence.sharedTail = false
-    waiting.pushPreempted(sequence)
-  }
-
-  /** Rows of a step, by sequence. */
-  type Draft = Map<Sequence, number>
-
-  function planned(draft: Draft): number {
+  /** Blocks that the step takes. */
+  function planned(draft: StepDraft): number {
     let sum = 0
-    for (const [sequence, rows] of draft) sum += blocksToReach(sequence, sequence.computed + rows)
+    for (const [sequence, rows] of draft) sum += room.blocksToReach(sequence, sequence.computed + rows)
     return sum
   }
 
   /** Puts rows of a running sequence into the draft, preempting newer ones for room. False: it was preempted itself. */
-  function include(draft: Draft, sequence: Sequence, rows: number): boolean {
+  function include(draft: StepDraft, sequence: Sequence, rows: number): boolean {
     draft.set(sequence, rows)
-    while (!evictUntil(planned(draft))) {
-      const newest = running.at(-1)
-      if (newest === undefined || (newest === sequence && running.length === 1)) {
+    while (!room.evictUntil(planned(draft))) {
+      const newest = roster.running.at(-1)
+      if (newest === undefined || (newest === sequence && roster.running.length === 1)) {
         draft.delete(sequence)
-        failSequence(sequence, "out_of_memory")
+        roster.fail(sequence, "out_of_memory")
         return false
       }
       draft.delete(newest)
-      preempt(newest)
+      roster.preempt(newest)
       if (newest === sequence) return false
     }
     return true
@@ -174,124 +105,19 @@ export function createScheduler(
 
   /** With so many tokens it has all that was asked, or all that the model can hold. */
   function isAtEnd(sequence: Sequence, length: number): boolean {
-    return length - sequence.promptLength >= sequence.maxTokens || length >= options.contextLength
+    return length - sequence.promptLength >= sequence.maxTokens || length >= contextLength
   }
 
-  const remaining = (sequence: Sequence): number => lengthOf(sequence) - sequence.computed
-  const isPrefilling = (sequence: Sequence): boolean => sequence.kv >= 0 && remaining(sequence) > 1
   const isDecoding = (sequence: Sequence): boolean =>
-    sequence.kv >= 0 && remaining(sequence) === 1 && !(sequence.pending > 0 && isAtEnd(sequence, lengthOf(sequence)))
+    sequence.kv >= 0 && remainingOf(sequence) === 1 && !(sequence.pending > 0 && isAtEnd(sequence, lengthOf(sequence)))
 
-  /** Whether the next in the queue fits beside the running ones; fails it when it never can. */
-  function fits(sequence: Sequence): boolean {
-    const needed = blocks(lengthOf(sequence) + 1)
-    let held = 0
-    let reserved = 0
-    for (const other of running) {
-      held += blocks(lengthOf(other) + 1)
-      reserved += blocksToReach(other, lengthOf(other) + 1)
-    }
-    // Cached KV is given up only for a sequence that then fits.
-    if (running.length > 0 && needed + held > blocksTotal) return blocksFree() >= needed + reserved
-    return evictUntil(needed + reserved)
-  }
-
-  /**
-   * Gives an admitted sequence its KV: what a running one of the same prompt has computed, or else the prefix cache.
-   * False: its twin is still at the prompt, and it waits for it; one prompt is computed once for all its choices.
-   */
-  function attach(sequence: Sequence): boolean {
-    // One token at least is run: its logits are the answer.
-    const most = sequence.known - 1
-    const shared = Math.min(sequence.promptLength, most)
-    const twin = shared > 0 ? running.find((other) => other.kv >= 0 && hasSamePrompt(other, sequence)) : undefined
-    if (twin !== undefined && twin.computed < shared) return false
-    const hit = twin === undefined ? cache.lookup(sequence.client, sequence.ids, most) : null
-    sequence.computed = twin === undefined ? (hit?.length ?? 0) : shared
-    sequence.kv = twin === undefined ? (hit?.kv ?? kv.open()) : kv.fork(twin.kv, shared)
-    sequence.sharedTail = endsInsideBlock(sequence.computed)
-    if (twin !== undefined && endsInsideBlock(twin.computed) && blocks(shared) === blocks(twin.computed))
-      twin.sharedTail = true
-    if (markStarted(sequence, nowUs())) records.started(sequence)
-    return true
-  }
-
-  function admit(budget: number): void {
-    let tokens = 0
-    let prefilling = 0
-    for (const sequence of running.filter(isPrefilling)) {
-      tokens += remaining(sequence)
-      prefilling++
-    }
-    while (running.length < options.maxRunning && (tokens < budget || prefilling < MIN_PREFILLING)) {
-      const sequence = waiting.peek()
-      if (sequence === undefined || sequence.pending > 0) return
-      if (!fits(sequence)) {
-        if (running.length > 0) return
-        failSequence(sequence, "out_of_memory")
-        continue
-      }
-      waiting.take()
-      const hasKv = attach(sequence)
-      running.push(sequence)
-      if (!hasKv) continue
-      tokens += remaining(sequence)
-      prefilling++
-    }
-  }
-
-  function sharePrefill(draft: Draft, budget: number): void {
-    const prompts = running.filter((sequence) => isPrefilling(sequence) && !draft.has(sequence))
-    const shares = prefillShares(prompts.map(remaining), budget)
+  function sharePrefill(draft: StepDraft, budget: number): void {
+    const prompts = roster.running.filter((sequence) => isPrefilling(sequence) && !draft.has(sequence))
+    const shares = prefillShares(prompts.map(remainingOf), budget)
     prompts.forEach((sequence, i) => {
       const rows = shares[i] ?? 0
-      if (rows > 0 && running.includes(sequence)) include(draft, sequence, rows)
+      if (rows > 0 && roster.running.includes(sequence)) include(draft, sequence, rows)
     })
-  }
-
-  function toPlan(draft: Draft): StepPlan {
-    const segments: PlanSegment[] = []
-    const samplers: { sequence: Sequence; position: number; pending: number }[] = []
-    const sampled = new Map<number, number>()
-    for (const [sequence, rows] of draft) {
-      const start = sequence.computed
-      const end = start + rows
-      const samples = end === lengthOf(sequence)
-      const entries = new Int32Array(rows)
-      entries.set(sequence.ids.subarray(start, Math.min(end, sequence.known)))
-      if (end > sequence.known) entries[rows - 1] = previousRow(sequence)
-      segments.push({ sequence: sequence.number, kv: sequence.kv, start, entries, samples })
-      sequence.computed = end
-      sequence.sharedTail = false
-      if (!samples) continue
-      sampled.set(sequence.number, samplers.length)
-      samplers.push({ sequence, position: end, pending: Math.max(-1, -1 - (entries[rows - 1] ?? 0)) })
-      sequence.pending++
-    }
-    sampledRows = sampled
-    const sampleRows = new Int32Array(samplers.length * SampleWord.WORDS)
-    samplers.forEach(({ sequence, position }, row) => writeSampleRow(sampleRows, row, sequence.template, position))
-    const kvOperations = [...carried, ...kv.takeJournal()]
-    carried = []
-    return {
-      model: options.model,
-      epoch: options.epoch,
-      step: nextStep++,
-      kvOperations,
-      segments,
-      sampleRows,
-      logprobs: Int32Array.from(samplers, ({ sequence }) => sequence.logprobs),
-      adjustments: adjustmentWords(
-        samplers.map(({ sequence, position, pending }) => adjustmentRow(sequence, position, pending)),
-      ),
-    }
-  }
-
-  /** The entry that names the token which the last plan samples for a sequence. */
-  function previousRow(sequence: Sequence): number {
-    const row = sampledRows.get(sequence.number)
-    if (row === undefined) throw new Error("a token of an older step is not known yet")
-    return -(row + 1)
   }
 
   /** The sequences of a plan that sampled and are still there, with their rows. */
@@ -299,7 +125,7 @@ export function createScheduler(
     let row = 0
     for (const segment of plan.segments) {
       if (!segment.samples) continue
-      const sequence = byNumber.get(segment.sequence)
+      const sequence = roster.numbered(segment.sequence)
       if (sequence !== undefined) yield [row, sequence]
       row++
     }
@@ -307,51 +133,49 @@ export function createScheduler(
 
   return {
     get running() {
-      return running.length
+      return roster.running.length
     },
     get waiting() {
-      return waiting.size
+      return roster.waiting.size
     },
     submit(command) {
       const { slot, generation, promptIds, resumed } = command
       try {
         const invalid = (message: string): EngineError => new EngineError("invalid_request", message)
-        if (waiting.size >= MAX_WAITING) throw new EngineError("overloaded")
-        if (bySlot.has(slot)) throw invalid(`slot ${slot} is taken`)
+        if (roster.waiting.size >= MAX_WAITING) throw new EngineError("overloaded")
+        if (roster.inSlot(slot) !== undefined) throw invalid(`slot ${slot} is taken`)
         if (promptIds.length === 0 || resumed > promptIds.length) throw invalid("the prompt is empty")
-        if (promptIds.some((id) => id < 0 || id >= options.vocabularySize)) throw invalid("no such token")
-        if (promptIds.length >= options.contextLength && resumed === 0) throw invalid("the prompt is too long")
-        const sequence = createSequence(nextNumber++, command, options.vocabularySize, nowUs())
+        if (promptIds.some((id) => id < 0 || id >= vocabularySize)) throw invalid("no such token")
+        if (promptIds.length >= contextLength && resumed === 0) throw invalid("the prompt is too long")
+        const sequence = createSequence(nextNumber++, command, vocabularySize, nowUs())
         if (isAtEnd(sequence, sequence.known)) {
           records.started(sequence)
           records.finish(sequence, FinishCode.length, resumed)
           return
         }
-        bySlot.set(slot, sequence)
-        byNumber.set(sequence.number, sequence)
-        waiting.push(sequence)
+        roster.enter(sequence)
       } catch (error) {
         const code = error instanceof EngineError ? error.code : "internal"
         records.error({ slot, generation }, code === "invalid_request" || code === "overloaded" ? code : "internal")
       }
     },
     cancel(slot, generation) {
-      const sequence = bySlot.get(slot)
-      if (sequence?.generation === generation) finish(sequence, FinishCode.cancelled)
+      const sequence = roster.inSlot(slot)
+      if (sequence?.generation === generation) roster.finish(sequence, FinishCode.cancelled)
     },
     schedule() {
-      const draft: Draft = new Map()
-      for (const sequence of running) if (sequence.kv < 0) attach(sequence)
-      const before = running
-      for (const sequence of running.filter(isDecoding)) {
-        if (running.includes(sequence)) include(draft, sequence, 1)
+      const draft: StepDraft = new Map()
+      admission.attachTwins()
+      const before = roster.running
+      for (const sequence of before.filter(isDecoding)) {
+        if (roster.running.includes(sequence)) include(draft, sequence, 1)
       }
       const budget = draft.size > 0 ? options.interleavedChunk : options.prefillChunk
       // What was just preempted for room is not taken back in the same step.
-      if (before.every((sequence) => running.includes(sequence))) admit(budget)
+      if (before.every((sequence) => roster.running.includes(sequence))) admission.admit(budget)
       sharePrefill(draft, budget)
-      for (const sequence of running.filter(isDecoding)) if (!draft.has(sequence)) include(draft, sequence, 1)
-      return draft.size === 0 ? null : toPlan(draft)
+      for (const sequence of roster.running.filter(isDecoding)) if (!draft.has(sequence)) include(draft, sequence, 1)
+      return draft.size === 0 ? null : plans.build(draft)
     },
     complete(plan, samples) {
       for (const [row, sequence] of samplersOf(plan)) {
@@ -363,37 +187,33 @@ export function createScheduler(
         const isEnd = sequence.eosIds.has(token)
         const others = samples.alternatives.get(row) ?? []
         records.token(sequence, token, samples.logprobs?.[row] ?? 0, isEnd, others)
-        if (isEnd) finish(sequence, FinishCode.stop)
-        else if (isAtEnd(sequence, sequence.known)) finish(sequence, FinishCode.length)
+        if (isEnd) roster.finish(sequence, FinishCode.stop)
+        else if (isAtEnd(sequence, sequence.known)) roster.finish(sequence, FinishCode.length)
       }
     },
     retract(plan) {
-      nextStep = plan.step
-      carried = plan.kvOperations
+      plans.takeBack(plan)
       for (const [, sequence] of samplersOf(plan)) sequence.pending--
       for (const { sequence: number, start } of plan.segments) {
-        const sequence = byNumber.get(number)
+        const sequence = roster.numbered(number)
         if (sequence === undefined || sequence.kv < 0) continue
         sequence.computed = start
-        sequence.sharedTail = endsInsideBlock(start)
+        sequence.sharedTail = room.endsInsideBlock(start)
       }
       if (cache.evict()) return
-      const newest = running.at(-1)
+      const newest = roster.running.at(-1)
       if (newest === undefined) return
-      if (running.length === 1) failSequence(newest, "out_of_memory")
-      else preempt(newest)
+      if (roster.running.length === 1) roster.fail(newest, "out_of_memory")
+      else roster.preempt(newest)
     },
     fail(plan) {
       for (const { sequence: number } of plan.segments) {
-        const sequence = byNumber.get(number)
-        if (sequence !== undefined) failSequence(sequence, "internal")
+        const sequence = roster.numbered(number)
+        if (sequence !== undefined) roster.fail(sequence, "internal")
       }
     },
     close(tellRequests) {
-      for (const sequence of byNumber.values()) {
-        if (tellRequests) failSequence(sequence, "model_not_found")
-        else leave(sequence, false)
-      }
+      roster.clear(tellRequests)
       cache.clear()
     },
   }

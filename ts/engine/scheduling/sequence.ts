@@ -81,6 +81,16 @@ export function lengthOf(sequence: Sequence): number {
   return sequence.known + sequence.pending
 }
 
+/** Tokens whose KV is not computed. */
+export function remainingOf(sequence: Sequence): number {
+  return lengthOf(sequence) - sequence.computed
+}
+
+/** It has KV, and more than one token before the next to be sampled. */
+export function isPrefilling(sequence: Sequence): boolean {
+  return sequence.kv >= 0 && remainingOf(sequence) > 1
+}
+
 export function appendToken(sequence: Sequence, id: number): void {
   if (sequence.known === sequence.ids.length) {
     const larger = new Int32Array(Math.max(64, 2 * sequence.known))
