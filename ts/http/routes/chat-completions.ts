@@ -5,20 +5,19 @@ import { chatCompletion, createChatStreamFormat } from "../chat-format.ts"
 import { chatMessages, toolDefinitions } from "../chat-messages.ts"
 import { HttpError } from "../error-response.ts"
 import { resolveModel, samplingOf, stopOf } from "../generation-fields.ts"
-import { ignoredHeader, sortFields, unsupported } from "../refused-fields.ts"
+import { sortFields, unsupported } from "../refused-fields.ts"
 import { CHAT_FIELDS, COMPLETION_FIELDS } from "../request-fields.ts"
 import { createReplyIdentity } from "../reply-identity.ts"
 import type { Route } from "../router.ts"
 import { ChatCompletion, ChatCompletionChunk, ChatCompletionRequest } from "../schemas/chat-completion.ts"
 import type { Services } from "../services.ts"
 import { createValidator } from "../validation.ts"
-import { answerGeneration } from "./answer-generation.ts"
+import { answerGeneration, type PrepareWork } from "./answer-generation.ts"
 
 /** A request may switch thinking; other variables of a template are the server's. */
 const TEMPLATE_OPTIONS: ReadonlySet<string> = new Set(["enable_thinking", "thinking", "reasoning_effort"])
 
-export function chatCompletionsRoute(services: Services): Route {
-  const validate = createValidator(ChatCompletionRequest)
+export function chatCompletionsRoute(services: Services, prepare: PrepareWork): Route {
   return {
     method: "POST",
     path: "/v1/chat/completions",
@@ -31,37 +30,46 @@ export function chatCompletionsRoute(services: Services): Route {
     },
     async handle(exchange) {
       services.admission.check(exchange.client)
-      const body = validate(await exchange.json())
-      const ignored = sortFields(body, CHAT_FIELDS, COMPLETION_FIELDS)
-      refuseUnserved(body)
-      const model = resolveModel(body.model, services.engine.status().models, services.settings)
-      const identity = createReplyIdentity("chatcmpl", model.id)
-      const logprobs = logprobsOf(body)
-      const choices = body.n ?? 1
-      const request: GenerationRequest = {
-        id: identity.id,
-        model: model.id,
-        prompt: promptOf(body),
-        sampling: samplingOf(body, model),
-        maxTokens: body.max_completion_tokens ?? body.max_tokens ?? null,
-        stop: stopOf(body.stop),
-        choices,
-        ...(logprobs === null ? {} : { logprobs }),
-        client: exchange.client,
-      }
-      answerGeneration(services, exchange, {
-        id: identity.id,
-        kind: "chat",
-        requests: [request],
-        choices,
-        headers: ignoredHeader(ignored),
-        stream: body.stream ? createChatStreamFormat(identity, body.stream_options?.include_usage ?? false) : null,
-        whole: (collected, usage) => chatCompletion(identity, collected, usage, logprobs !== null),
-        ...(body.parallel_tool_calls === false
-          ? { keep: (event) => event.type !== "tool_call" || event.index === 0 }
-          : {}),
-      })
+      answerGeneration(services, exchange, prepare(await exchange.json(), exchange.client))
     },
+  }
+}
+
+/** Throws HttpError for a body that is not served. */
+export function createChatWork(services: Services): PrepareWork {
+  const validate = createValidator(ChatCompletionRequest)
+  return (value, client) => {
+    const body = validate(value)
+    const ignored = sortFields(body, CHAT_FIELDS, COMPLETION_FIELDS)
+    refuseUnserved(body)
+    const model = resolveModel(body.model, services.engine.status().models, services.settings)
+    const identity = createReplyIdentity("chatcmpl", model.id)
+    const logprobs = logprobsOf(body)
+    const choices = body.n ?? 1
+    const request: GenerationRequest = {
+      id: identity.id,
+      model: model.id,
+      prompt: promptOf(body),
+      sampling: samplingOf(body, model),
+      maxTokens: body.max_completion_tokens ?? body.max_tokens ?? null,
+      stop: stopOf(body.stop),
+      choices,
+      ...(logprobs === null ? {} : { logprobs }),
+      client,
+    }
+    return {
+      id: identity.id,
+      kind: "chat",
+      requests: [request],
+      choices,
+      ignored,
+      streamed: body.stream ?? false,
+      format: () => createChatStreamFormat(identity, body.stream_options?.include_usage ?? false),
+      whole: (collected, usage) => chatCompletion(identity, collected, usage, logprobs !== null),
+      ...(body.parallel_tool_calls === false
+        ? { keep: (event) => event.type !== "tool_call" || event.index === 0 }
+        : {}),
+    }
   }
 }
 

@@ -6,17 +6,16 @@ import { completion, createCompletionStreamFormat } from "../completion-format.t
 import { HttpError } from "../error-response.ts"
 import { resolveModel, samplingOf, stopOf } from "../generation-fields.ts"
 import { LIMITS } from "../limits.ts"
-import { ignoredHeader, sortFields } from "../refused-fields.ts"
+import { sortFields } from "../refused-fields.ts"
 import { CHAT_FIELDS, COMPLETION_FIELDS } from "../request-fields.ts"
 import { createReplyIdentity } from "../reply-identity.ts"
 import type { Route } from "../router.ts"
 import { Completion, CompletionRequest } from "../schemas/completion.ts"
 import type { Services } from "../services.ts"
 import { createValidator } from "../validation.ts"
-import { answerGeneration } from "./answer-generation.ts"
+import { answerGeneration, type PrepareWork } from "./answer-generation.ts"
 
-export function completionsRoute(services: Services): Route {
-  const validate = createValidator(CompletionRequest)
+export function completionsRoute(services: Services, prepare: PrepareWork): Route {
   return {
     method: "POST",
     path: "/v1/completions",
@@ -29,44 +28,51 @@ export function completionsRoute(services: Services): Route {
     },
     async handle(exchange) {
       services.admission.check(exchange.client)
-      const body = validate(await exchange.json())
-      const ignored = sortFields(body, COMPLETION_FIELDS, CHAT_FIELDS)
-      const model = resolveModel(body.model, services.engine.status().models, services.settings)
-      const identity = createReplyIdentity("cmpl", model.id)
-      const prompts = promptsOf(body.prompt, model.vocabularySize)
-      const perPrompt = body.n ?? 1
-      const choices = prompts.length * perPrompt
-      if (choices > LIMITS.prompts)
-        throw new HttpError("invalid_value", `Prompts times 'n' is ${choices}; at most ${LIMITS.prompts}.`, {
-          param: "n",
-        })
-      const sampling = samplingOf(body, model)
-      const logprobs = body.logprobs ?? null
-      const requests = prompts.map(
-        (prompt, index): GenerationRequest => ({
-          id: prompts.length === 1 ? identity.id : `${identity.id}-${index}`,
-          model: model.id,
-          prompt,
-          sampling,
-          maxTokens: body.max_tokens ?? null,
-          stop: stopOf(body.stop),
-          choices: perPrompt,
-          ...(logprobs === null ? {} : { logprobs }),
-          client: exchange.client,
-        }),
-      )
-      answerGeneration(services, exchange, {
-        id: identity.id,
-        kind: "completion",
-        requests,
-        choices,
-        headers: ignoredHeader(ignored),
-        stream: body.stream
-          ? createCompletionStreamFormat(identity, body.stream_options?.include_usage ?? false)
-          : null,
-        whole: (collected, usage) => completion(identity, collected, usage, logprobs !== null),
-      })
+      answerGeneration(services, exchange, prepare(await exchange.json(), exchange.client))
     },
+  }
+}
+
+/** Throws HttpError for a body that is not served. */
+export function createCompletionWork(services: Services): PrepareWork {
+  const validate = createValidator(CompletionRequest)
+  return (value, client) => {
+    const body = validate(value)
+    const ignored = sortFields(body, COMPLETION_FIELDS, CHAT_FIELDS)
+    const model = resolveModel(body.model, services.engine.status().models, services.settings)
+    const identity = createReplyIdentity("cmpl", model.id)
+    const prompts = promptsOf(body.prompt, model.vocabularySize)
+    const perPrompt = body.n ?? 1
+    const choices = prompts.length * perPrompt
+    if (choices > LIMITS.prompts)
+      throw new HttpError("invalid_value", `Prompts times 'n' is ${choices}; at most ${LIMITS.prompts}.`, {
+        param: "n",
+      })
+    const sampling = samplingOf(body, model)
+    const logprobs = body.logprobs ?? null
+    const requests = prompts.map(
+      (prompt, index): GenerationRequest => ({
+        id: prompts.length === 1 ? identity.id : `${identity.id}-${index}`,
+        model: model.id,
+        prompt,
+        sampling,
+        maxTokens: body.max_tokens ?? null,
+        stop: stopOf(body.stop),
+        choices: perPrompt,
+        ...(logprobs === null ? {} : { logprobs }),
+        client,
+      }),
+    )
+    return {
+      id: identity.id,
+      kind: "completion",
+      requests,
+      choices,
+      ignored,
+      streamed: body.stream ?? false,
+      format: () => createCompletionStreamFormat(identity, body.stream_options?.include_usage ?? false),
+      whole: (collected, usage) => completion(identity, collected, usage, logprobs !== null),
+    }
   }
 }
 

@@ -2,8 +2,8 @@
 
 import type { Route } from "../router.ts"
 import type { Services } from "../services.ts"
-import { chatCompletionsRoute } from "./chat-completions.ts"
-import { completionsRoute } from "./completions.ts"
+import { chatCompletionsRoute, createChatWork } from "./chat-completions.ts"
+import { completionsRoute, createCompletionWork } from "./completions.ts"
 import { dashboardRoutes } from "./dashboard.ts"
 import { docsRoutes } from "./docs.ts"
 import { logRoutes } from "./logs.ts"
@@ -12,8 +12,8 @@ import { operationRoutes } from "./operations.ts"
 
 export function createRoutes(services: Services): readonly Route[] {
   const routes = [
-    chatCompletionsRoute(services),
-    completionsRoute(services),
+    chatCompletionsRoute(services, createChatWork(services)),
+    completionsRoute(services, createCompletionWork(services)),
     ...modelRoutes(services),
     ...operationRoutes(services),
     ...logRoutes(services),
