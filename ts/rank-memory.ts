@@ -6,15 +6,13 @@ import type { EngineLink } from "./engine/index.ts"
 /** A function that measures anew at each call. The addon is loaded here: where it is missing that is one line. */
 export async function createRankMemory(link: EngineLink): Promise<() => RankMemory> {
   const { hostMemory } = await import("mlx-jaccl-rs")
-  const engine = { activeBytes: 0, cacheBytes: 0, peakBytes: 0, kvBytes: 0 }
-  /** Bytes of the weights of each model instance. */
-  const weights = new Map<number, number>()
+  const engine = { activeBytes: 0, cacheBytes: 0, peakBytes: 0, modelBytes: 0, kvBytes: 0 }
   link.onNotice((notice) => {
-    if (notice.type === "loaded") weights.set(notice.model, notice.facts.weightBytes)
     if (notice.type !== "statistics") return
     engine.activeBytes = notice.statistics.activeBytes
     engine.cacheBytes = notice.statistics.cacheBytes
     engine.peakBytes = notice.statistics.peakBytes
+    engine.modelBytes = notice.statistics.weightBytes
     engine.kvBytes = notice.statistics.kvBytesUsed
   })
   return () => {
@@ -24,7 +22,6 @@ export async function createRankMemory(link: EngineLink): Promise<() => RankMemo
       totalBytes: host.totalBytes,
       availableBytes: host.availableBytes,
       rssBytes: host.processRssBytes,
-      modelBytes: [...weights.values()].reduce((sum, bytes) => sum + bytes, 0),
     }
   }
 }

@@ -57,6 +57,11 @@ export declare class NativeEngine {
   memory(): EngineMemory
   /** Waits for the submitted steps and frees everything. Later calls say that the engine is closed. */
   close(): void
+  /**
+   * What the collectives of the steps cost so far; all zero where MLX runs them. `steps` gets the microseconds that
+   * each step since the last call spent in them, oldest first: the newest that fit.
+   */
+  collectives(steps: Float32Array): CollectiveTotals
   /** Listens for the other ranks of a group on a numeric address. Returns the port. */
   groupListen(host: string): number
   /**
@@ -92,6 +97,16 @@ export declare class Tokenizer {
 
 /** Ends every wait of the rank groups of this process, from any thread. Does nothing before `loadMlx`. */
 export declare function abortGroups(): void
+
+/** Of the steps that have run, waiting for other ranks included. */
+export interface CollectiveTotals {
+  operations: number
+  /** Of this rank's operands. */
+  bytes: number
+  microseconds: number
+  /** How many steps the call told of. */
+  steps: number
+}
 
 export interface EngineMemory {
   activeBytes: number

@@ -41,7 +41,16 @@ export interface Snapshot {
     readonly inter_token: PercentilesView | null
     readonly request: PercentilesView | null
     readonly queue: PercentilesView | null
+    readonly prefill: PercentilesView | null
+    /** One pass of the token half, whatever is in its batch. */
+    readonly step: PercentilesView | null
+    /** What a step spends in collectives; null where there is one rank. */
+    readonly collective: PercentilesView | null
   }
+  /** Tokens a second of each request since the start: prompt tokens computed, tokens after the first. */
+  readonly speed_tps: { readonly prefill: PercentilesView | null; readonly decode: PercentilesView | null }
+  /** What the ranks exchanged since the start; null where nothing was. */
+  readonly collectives: CollectivesView | null
   /** Prompt tokens computed a second of prefill, requests of the last minute; null if none ended. */
   readonly prefill_tps_60s: number | null
   /** Tokens a second of one stream after its first token, requests of the last minute. */
@@ -50,7 +59,17 @@ export interface Snapshot {
   readonly prefix_cache: { readonly hit_tokens: number; readonly prompt_tokens: number }
 }
 
-/** Milliseconds. */
+export interface CollectivesView {
+  readonly operations: number
+  readonly bytes: number
+  readonly seconds: number
+  /** Gigabytes a second of collective in the last minute, waiting for the slowest rank included. */
+  readonly gbps_60s: number | null
+  /** Share of the steps' time in the last minute, 0..1. */
+  readonly share_60s: number | null
+}
+
+/** Milliseconds, or tokens a second. */
 export interface PercentilesView {
   readonly p50: number
   readonly p90: number
@@ -66,6 +85,8 @@ export interface MemoryView {
   readonly model_gb: number
   readonly kv_gb: number
   readonly rss_gb: number
+  /** In use on the host beside this process. */
+  readonly os_gb: number
 }
 
 export interface LinkView {

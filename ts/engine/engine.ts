@@ -7,7 +7,7 @@ import { type EngineClock, systemEngineClock } from "./engine-clock.ts"
 import { EngineError } from "./errors.ts"
 import type { Engine, EngineState, EngineStatus, GenerationRequest } from "./generation.ts"
 import { createGenerationRun, type GenerationRun } from "./generation-run.ts"
-import type { EngineLink, LinkState, TokenHalfStatistics } from "./link.ts"
+import type { EngineLink, LinkState, StepWork, TokenHalfStatistics } from "./link.ts"
 import { createModelSessions, type EngineModel, type ModelSession } from "./model-sessions.ts"
 import { checkRequest, completionRoom } from "./request-check.ts"
 import {
@@ -58,6 +58,7 @@ export function createEngine(options: EngineOptions): Engine {
     slots: limits.slots,
     onFailed: (run, code) => fail(run, new EngineError(code)),
   })
+  const workListeners: ((work: StepWork) => void)[] = []
   let linkState: LinkState = "connecting"
   let losses = 0
   let closed = false
@@ -259,6 +260,7 @@ export function createEngine(options: EngineOptions): Engine {
     if (notice.type !== "statistics") return
     statistics = notice.statistics
     changed()
+    for (const listener of workListeners) listener(statistics.work)
   })
   linkChanged(link.state)
 
@@ -275,6 +277,7 @@ export function createEngine(options: EngineOptions): Engine {
       return ids.map((id) => detokenizer.push(id)).join("")
     },
     onStatus: (listener) => void listeners.push(listener),
+    onWork: (listener) => void workListeners.push(listener),
     async close() {
       if (closed) return
       for (const run of runs) fail(run, new EngineError("engine_unavailable", "The engine is stopped."))

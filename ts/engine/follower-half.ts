@@ -2,8 +2,10 @@
 
 import type { Checkpoint, NativeEngine } from "mlx-jaccl-rs"
 import { openModelFiles } from "./checkpoint/index.ts"
+import { createCollectiveMeter } from "./collective-meter.ts"
 import { EngineError } from "./errors.ts"
 import type { LinkNotice } from "./link.ts"
+import { createMemoryMeter } from "./memory-meter.ts"
 import { loadModelParts, type ModelParts, type OpenModel } from "./model-parts.ts"
 import type { RankPlace } from "./rank-place.ts"
 import type { StepPlan } from "./scheduling/index.ts"
@@ -23,6 +25,8 @@ export interface FollowerHalf {
   readonly isOpen: boolean
   /** Waits for the next message and does it. False when none came in time. Throws when this rank cannot follow. */
   follow(timeoutMs: number): Promise<boolean>
+  /** Tells the memory figures of this rank. */
+  report(): void
   close(): void
 }
 
@@ -38,6 +42,8 @@ interface Followed {
 export function createFollowerHalf(dependencies: FollowerDependencies): FollowerHalf {
   const { engine, place, follower, notify } = dependencies
   const models = new Map<number, Followed>()
+  const memory = createMemoryMeter(engine)
+  const collectives = createCollectiveMeter(engine)
   let nextWeight = 0
   let steps = 0
   let isOpen = true
@@ -134,6 +140,7 @@ export function createFollowerHalf(dependencies: FollowerDependencies): Follower
       }
       return true
     },
+    report,
     close() {
       isOpen = false
       for (const model of models.keys()) unload(model)
@@ -141,11 +148,14 @@ export function createFollowerHalf(dependencies: FollowerDependencies): Follower
     },
   }
 
-  /** For the memory figures of this rank. */
+  /** Scheduling is rank 0's: what is told of it here is nothing. */
   function report(): void {
-    const { activeBytes, peakBytes, cacheBytes, kvBytes } = engine.memory()
-    const none = { running: 0, waiting: 0, kvBytesTotal: 0, stepUsMean: 0 }
-    const statistics = { ...none, kvBytesUsed: kvBytes, steps, activeBytes, peakBytes, cacheBytes }
+    const none = { running: 0, waiting: 0, stepUsMean: 0 }
+    const uses = [...models.values()].flatMap(({ open }) => open?.kv.use() ?? [])
+    const kvBytesUsed = uses.reduce((sum, use) => sum + use.bytesUsed, 0)
+    const kvBytesTotal = uses.reduce((sum, use) => sum + use.bytesTotal, 0)
+    const work = { stepUs: [], ...collectives.take() }
+    const statistics = { ...none, kvBytesUsed, kvBytesTotal, steps, ...memory(), work }
     notify({ type: "statistics", statistics })
   }
 }

@@ -2,6 +2,7 @@
 
 import type { GenerationDefaults } from "./checkpoint/index.ts"
 import type { EngineError } from "./errors.ts"
+import type { StepWork } from "./link.ts"
 
 export type ChatRole = "system" | "user" | "assistant" | "tool"
 
@@ -201,5 +202,7 @@ export interface Engine {
   tokenize(model: string, prompt: Prompt): Promise<Int32Array>
   detokenize(model: string, ids: readonly number[]): Promise<string>
   onStatus(listener: (status: EngineStatus) => void): void
+  /** What the steps of the token half took, now and then while it works. */
+  onWork(listener: (work: StepWork) => void): void
   close(): Promise<void>
 }

@@ -25,7 +25,16 @@ export type {
   ToolDefinition,
   Usage,
 } from "./generation.ts"
-export type { BytePort, Command, EngineLink, LinkNotice, LinkState, ModelFacts, TokenHalfStatistics } from "./link.ts"
+export type {
+  BytePort,
+  Command,
+  EngineLink,
+  LinkNotice,
+  LinkState,
+  ModelFacts,
+  StepWork,
+  TokenHalfStatistics,
+} from "./link.ts"
 export type { EngineModel } from "./model-sessions.ts"
 export { createTextPool, type TextPool, type TextPoolOptions } from "./text/index.ts"
 export { type Device, type Platform } from "./platform.ts"

@@ -65,6 +65,16 @@ export interface ModelFacts {
   readonly loadMs: number
 }
 
+/** What the steps since the report before took. */
+export interface StepWork {
+  /** Microseconds of each step: what a token waits for. */
+  readonly stepUs: readonly number[]
+  /** Microseconds that each step spent in collectives, waiting for other ranks included; empty where nothing tells. */
+  readonly collectiveUs: readonly number[]
+  /** Of all steps so far. Bytes are those of this rank's operands. */
+  readonly collectives: { readonly operations: number; readonly bytes: number; readonly microseconds: number }
+}
+
 export interface TokenHalfStatistics {
   readonly running: number
   readonly waiting: number
@@ -75,6 +85,8 @@ export interface TokenHalfStatistics {
   readonly activeBytes: number
   readonly peakBytes: number
   readonly cacheBytes: number
+  readonly weightBytes: number
+  readonly work: StepWork
 }
 
 export type LinkState = "connecting" | "up" | "lost"

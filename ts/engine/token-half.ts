@@ -3,7 +3,9 @@
 
 import type { Checkpoint, NativeEngine } from "mlx-jaccl-rs"
 import { openModelFiles } from "./checkpoint/index.ts"
+import { createCollectiveMeter } from "./collective-meter.ts"
 import type { Command, LinkNotice, LoadCommand, SubmitCommand } from "./link.ts"
+import { createMemoryMeter } from "./memory-meter.ts"
 import { createModelInstance, type ModelInstance } from "./model-instance.ts"
 import { PERSISTENT_REGISTERS } from "./models/index.ts"
 import { isGroupLost, type RankPlace } from "./rank-place.ts"
@@ -42,6 +44,8 @@ export interface TokenHalf {
 export function createTokenHalf(options: TokenHalfOptions, dependencies: TokenHalfDependencies): TokenHalf {
   const { engine, emit, notify, nowUs, group } = dependencies
   const models = new Map<number, ModelInstance>()
+  const memory = createMemoryMeter(engine)
+  const collectives = createCollectiveMeter(engine)
   let nextWeight = 0
   let epoch = 0
   let isOpen = true
@@ -128,7 +132,6 @@ export function createTokenHalf(options: TokenHalfOptions, dependencies: TokenHa
       return worked
     },
     report() {
-      const { activeBytes, peakBytes, cacheBytes } = engine.memory()
       let [running, waiting, kvBytesUsed, kvBytesTotal, steps, busyUs] = [0, 0, 0, 0, 0, 0]
       for (const instance of models.values()) {
         const { scheduler, loop } = instance
@@ -140,6 +143,7 @@ export function createTokenHalf(options: TokenHalfOptions, dependencies: TokenHa
         steps += loop.steps
         busyUs += loop.steps * loop.stepUsMean
       }
+      const stepUs = [...models.values()].flatMap(({ loop }) => loop.takeStepTimes())
       const stepUsMean = steps === 0 ? 0 : busyUs / steps
       notify({
         type: "statistics",
@@ -150,9 +154,8 @@ export function createTokenHalf(options: TokenHalfOptions, dependencies: TokenHa
           kvBytesTotal,
           steps,
           stepUsMean,
-          activeBytes,
-          peakBytes,
-          cacheBytes,
+          ...memory(),
+          work: { stepUs, ...collectives.take() },
         },
       })
     },

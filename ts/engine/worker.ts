@@ -71,7 +71,9 @@ export default async function run({ commandMemory, tokenMemory, port, options, g
       for (const command of taken) {
         // Commands behind a load wait for it.
         const loading = half.handle(command)
-        if (loading !== null) await loading
+        if (loading === null) continue
+        await loading
+        half.report()
       }
       const isRoom = records.flush()
       const worked = isRoom && half.step()
@@ -102,9 +104,17 @@ async function followUntilTheEnd(
   commands: ReturnType<typeof createCommandRingReader>,
 ): Promise<void> {
   let endAt = Number.POSITIVE_INFINITY
+  let reportedMs = performance.now()
+  let wasBusy = true
   try {
     while (follower.isOpen && performance.now() < endAt) {
-      await follower.follow(FOLLOW_MS)
+      const worked = await follower.follow(FOLLOW_MS)
+      // As rank 0: once a second while there is work, and once when it is over.
+      if ((worked || wasBusy) && (!worked || performance.now() - reportedMs > REPORT_US / 1000)) {
+        follower.report()
+        reportedMs = performance.now()
+      }
+      wasBusy = worked
       commands.poll((body) => {
         if (decodeCommand(body).kind === "shutdown") endAt = performance.now() + FOLLOWER_END_MS
       })

@@ -1,9 +1,11 @@
 // What this server has counted since it started: totals, latencies, the newest requests and errors. Lives in the front,
 // so it survives restarts of the engine. Knows no wire format.
 
+import { createCollectiveCounter, type CollectiveTotals } from "./collective-totals.ts"
 import type { ErrorView, RequestView } from "../dashboard/index.ts"
+import type { StepWork } from "../engine/index.ts"
 import { cureOf } from "./error-cures.ts"
-import { createLatency, LATENCY_BUCKETS, type Latency } from "./latency.ts"
+import { BUCKETS, createLatency, createSpeed, type Distribution } from "./distribution.ts"
 import { LIMITS } from "./limits.ts"
 import { createRateHistory } from "./rate-history.ts"
 import {
@@ -27,13 +29,23 @@ export interface Metrics {
   /** Answers by "route status". */
   readonly responses: ReadonlyMap<string, number>
   readonly errorCodes: ReadonlyMap<string, number>
+  /** Milliseconds. Of requests that went well, but for steps and collectives, which are the token half's. */
   readonly latencies: {
-    readonly firstToken: Latency
-    readonly betweenTokens: Latency
-    readonly request: Latency
-    readonly queue: Latency
-    readonly prefill: Latency
+    readonly firstToken: Distribution
+    readonly betweenTokens: Distribution
+    readonly request: Distribution
+    readonly queue: Distribution
+    readonly prefill: Distribution
+    readonly step: Distribution
+    /** What a step spent in collectives. */
+    readonly collective: Distribution
   }
+  /** Tokens a second of each request that went well: prompt tokens computed, tokens after the first. */
+  readonly speeds: { readonly prefill: Distribution; readonly decode: Distribution }
+  /** Collectives of the token half that runs now; null while none has told of any. */
+  readonly collectives: CollectiveTotals | null
+  /** What steps took, as the engine tells it. */
+  countWork(work: StepWork): void
   begin(id: string, kind: string, prompt?: string | null): RequestRecord
   countResponse(route: string, status: number): void
   logError(code: string, message: string, requestId: string | null, cause?: string | null): void
@@ -78,12 +90,16 @@ export function createMetrics(
   const responses = new Map<string, number>()
   const errorCodes = new Map<string, number>()
   const latencies = {
-    firstToken: createLatency(LATENCY_BUCKETS.firstToken),
-    betweenTokens: createLatency(LATENCY_BUCKETS.betweenTokens),
-    request: createLatency(LATENCY_BUCKETS.request),
-    queue: createLatency(LATENCY_BUCKETS.request),
-    prefill: createLatency(LATENCY_BUCKETS.request),
+    firstToken: createLatency(BUCKETS.firstToken),
+    betweenTokens: createLatency(BUCKETS.betweenTokens),
+    request: createLatency(BUCKETS.request),
+    queue: createLatency(BUCKETS.request),
+    prefill: createLatency(BUCKETS.request),
+    step: createLatency(BUCKETS.step),
+    collective: createLatency(BUCKETS.collective),
   }
+  const speeds = { prefill: createSpeed(BUCKETS.prefillSpeed), decode: createSpeed(BUCKETS.decodeSpeed) }
+  const collectives = createCollectiveCounter()
   const startedMs = clock.now()
   const totals = { requests: 0, completionTokens: 0, promptTokens: 0, cachedTokens: 0, slowReaders: 0 }
   const sum = (values: readonly number[]) => values.reduce((total, value) => total + value, 0)
@@ -121,6 +137,8 @@ export function createMetrics(
         rate.tokens.add(work.tokens, nowMs)
         rate.ms.add(work.ms, nowMs)
       }
+      if (prefill !== null) speeds.prefill.record((prefill.tokens * 1000) / prefill.ms)
+      if (decode !== null && times.length > 0) speeds.decode.record((decode.tokens * 1000) / decode.ms)
       if (outcome !== "cancelled" && outcome !== "error") {
         latencies.request.record(view.latency_ms)
         requestRate.add(1, nowMs)
@@ -155,6 +173,15 @@ export function createMetrics(
     responses,
     errorCodes,
     latencies,
+    speeds,
+    get collectives() {
+      return collectives.read(clock.now())
+    },
+    countWork(work) {
+      for (const us of work.stepUs) latencies.step.record(us / 1000)
+      for (const us of work.collectiveUs) latencies.collective.record(us / 1000)
+      collectives.update(work, clock.now())
+    },
     begin(id, kind, prompt = null) {
       const facts: RequestFacts = { id, kind, prompt, time: clock.date() }
       const record = createRequestRecord(facts, () => clock.now(), listenerOf(facts))

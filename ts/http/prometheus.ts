@@ -3,7 +3,7 @@
 import type { ClusterStatus } from "../control/index.ts"
 import type { EngineStatus } from "../engine/index.ts"
 import type { Admission } from "./admission.ts"
-import type { Latency } from "./latency.ts"
+import type { Distribution } from "./distribution.ts"
 import type { Metrics } from "./metrics.ts"
 import { worstLink } from "./snapshot-builder.ts"
 
@@ -134,17 +134,21 @@ export function renderPrometheus(sources: {
     ...links((link) => (link.latencyUs === null ? null : link.latencyUs / 1e6)),
   ])
 
-  const { latencies } = metrics
+  const { latencies, speeds, collectives } = metrics
   histogram(out, "time_to_first_token_seconds", "From the request to its first token.", latencies.firstToken)
-  histogram(
-    out,
-    "inter_token_latency_seconds",
-    "Between two events with tokens of one request.",
-    latencies.betweenTokens,
-  )
+  histogram(out, "inter_token_latency_seconds", "Between two events with tokens of a request.", latencies.betweenTokens)
   histogram(out, "request_duration_seconds", "Whole requests that went well.", latencies.request)
   histogram(out, "prefill_time_seconds", "From the first step of a prompt to its last.", latencies.prefill)
   histogram(out, "queue_time_seconds", "From the engine's door to the first step.", latencies.queue)
+  histogram(out, "request_prefill_tokens_per_second", "Prompt tokens computed a second of prefill.", speeds.prefill)
+  histogram(out, "request_decode_tokens_per_second", "Tokens a second after the first one.", speeds.decode)
+  histogram(out, "step_time_seconds", "One pass of the token half.", latencies.step)
+  histogram(out, "step_collective_seconds", "What a step spends in collectives.", latencies.collective)
+  family("counter", "collectives_total", "Collectives of the ranks.", one(collectives?.operations ?? 0))
+  family("counter", "collective_bytes_total", "Bytes of rank 0's operands.", one(collectives?.bytes ?? 0))
+  family("counter", "collective_seconds_total", "Time in collectives, waiting included.", [
+    [{}, collectives?.seconds ?? 0],
+  ])
   return `${out.join("\n")}\n`
 }
 
@@ -156,13 +160,13 @@ function byRoute(responses: ReadonlyMap<string, number>): Sample[] {
   })
 }
 
-function histogram(out: string[], name: string, help: string, latency: Latency): void {
+function histogram(out: string[], name: string, help: string, measure: Distribution): void {
   out.push(`# HELP mlx_cluster_${name} ${help}`, `# TYPE mlx_cluster_${name} histogram`)
-  for (const [bound, count] of latency.buckets) out.push(`mlx_cluster_${name}_bucket{le="${bound}"} ${count}`)
+  for (const [bound, count] of measure.buckets) out.push(`mlx_cluster_${name}_bucket{le="${bound}"} ${count}`)
   out.push(
-    `mlx_cluster_${name}_bucket{le="+Inf"} ${latency.count}`,
-    `mlx_cluster_${name}_sum ${latency.sumSeconds}`,
-    `mlx_cluster_${name}_count ${latency.count}`,
+    `mlx_cluster_${name}_bucket{le="+Inf"} ${measure.count}`,
+    `mlx_cluster_${name}_sum ${measure.sum}`,
+    `mlx_cluster_${name}_count ${measure.count}`,
   )
 }
 

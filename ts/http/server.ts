@@ -54,6 +54,7 @@ export function createServer({ engine, cluster, options = {}, log = () => {}, lo
 
   const requestLog = settings.requestLog === null ? null : createRequestLog(settings.requestLog, log)
   const metrics = createMetrics(undefined, (request) => requestLog?.write(request))
+  engine.onWork((work) => metrics.countWork(work))
   const admission = createAdmission(() => engine.status(), settings.maxPerClient)
   const runs = createRuns({
     engine,

@@ -1,9 +1,10 @@
 // Counters, engine status and cluster status -> the dashboard's Snapshot. Pure but for the clock of the metrics.
 
 import type { ClusterStatus, LinkStatus, RankMemory } from "../control/index.ts"
-import type { LinkView, MemoryView, Snapshot } from "../dashboard/index.ts"
+import type { LinkView, MemoryView, PercentilesView, Snapshot } from "../dashboard/index.ts"
 import type { EngineStatus } from "../engine/index.ts"
-import type { Latency } from "./latency.ts"
+import type { Distribution } from "./distribution.ts"
+import type { CollectiveTotals } from "./collective-totals.ts"
 import { LIMITS } from "./limits.ts"
 import type { Metrics } from "./metrics.ts"
 
@@ -72,6 +73,11 @@ export function buildSnapshot(
     latency_ms: latencyView(metrics),
     prefill_tps_60s: roundMaybe(metrics.prefillTps(), 1),
     decode_tps_60s: roundMaybe(metrics.decodeTps(), 1),
+    speed_tps: {
+      prefill: percentilesView(metrics.speeds.prefill),
+      decode: percentilesView(metrics.speeds.decode),
+    },
+    collectives: collectivesView(metrics.collectives),
     prefix_cache: { hit_tokens: metrics.cachedTokens, prompt_tokens: metrics.promptTokens },
   }
 }
@@ -86,6 +92,7 @@ export function memoryView(memory: RankMemory): MemoryView {
     model_gb: round(memory.modelBytes / GB, 3),
     kv_gb: round(memory.kvBytes / GB, 3),
     rss_gb: round(memory.rssBytes / GB, 3),
+    os_gb: round(Math.max(0, memory.totalBytes - memory.availableBytes - memory.rssBytes) / GB, 3),
   }
 }
 
@@ -114,15 +121,30 @@ export function worstLink(links: readonly LinkStatus[]): LinkView {
 }
 
 export function latencyView({ latencies }: Metrics): Snapshot["latency_ms"] {
-  const view = (latency: Latency) => {
-    const found = latency.percentiles()
-    return found === null ? null : { p50: round(found.p50, 3), p90: round(found.p90, 3), p99: round(found.p99, 3) }
-  }
   return {
-    time_to_first_token: view(latencies.firstToken),
-    inter_token: view(latencies.betweenTokens),
-    request: view(latencies.request),
-    queue: view(latencies.queue),
+    time_to_first_token: percentilesView(latencies.firstToken),
+    inter_token: percentilesView(latencies.betweenTokens),
+    request: percentilesView(latencies.request),
+    queue: percentilesView(latencies.queue),
+    prefill: percentilesView(latencies.prefill),
+    step: percentilesView(latencies.step),
+    collective: percentilesView(latencies.collective),
+  }
+}
+
+function percentilesView(measure: Distribution): PercentilesView | null {
+  const found = measure.percentiles()
+  return found === null ? null : { p50: round(found.p50, 3), p90: round(found.p90, 3), p99: round(found.p99, 3) }
+}
+
+function collectivesView(totals: CollectiveTotals | null): Snapshot["collectives"] {
+  if (totals === null) return null
+  return {
+    operations: totals.operations,
+    bytes: totals.bytes,
+    seconds: round(totals.seconds, 6),
+    gbps_60s: totals.bytesPerSecond === null ? null : round(totals.bytesPerSecond / GB, 6),
+    share_60s: roundMaybe(totals.share, 4),
   }
 }
 

@@ -6,7 +6,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define MJ_ABI 2u
+#define MJ_ABI 3u
 
 extern "C" {
 
@@ -41,6 +41,12 @@ typedef struct {
   const uint8_t* nonce;    // 32 bytes
   int32_t connect_ms, operation_ms;
 } mj_group_options;
+
+// Collectives of the steps that have run, waiting for other ranks included; bytes are those of this rank's operands.
+typedef struct {
+  uint64_t operations, bytes;
+  double microseconds;
+} mj_collectives;
 
 // Of dense matrices and of the scales of affine ones.
 enum { MJ_F32 = 0, MJ_F16 = 1, MJ_BF16 = 2 };
@@ -91,6 +97,10 @@ typedef struct mj_api_table {
   int (*group_receive)(mj_engine*, int rank, int timeout_ms);  // bytes of the next message, 0: none in time
   int (*group_take)(mj_engine*, int rank, uint8_t* out);       // the message that group_receive found
   void (*group_abort)(void);  // of all engines of the process; from any thread
+
+  // Totals since the start, and the microseconds that each step spent in collectives, oldest first: those of the steps
+  // that have ended since the last call, the newest `capacity` of them at most. Returns how many; 0 where MLX runs them.
+  int (*collectives)(mj_engine*, mj_collectives*, float* steps, int capacity);
 } mj_api_table;
 
 }  // extern "C"

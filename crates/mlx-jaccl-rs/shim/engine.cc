@@ -154,6 +154,10 @@ const mj_api_table table = {
     },
     [](mj_engine* e, int rank, uint8_t* out) { return call(e, [&](auto&) { e->joined().take(rank, out); }); },
     [] { mj::abort_groups(); },
+
+    [](mj_engine* e, mj_collectives* totals, float* steps, int capacity) {
+      return guard(-1, [&] { return e->executor->collectives(*totals, steps, capacity); });
+    },
 };
 
 }  // namespace

@@ -79,6 +79,8 @@ class Executor : protected Catalog {
   // Later steps run their collectives in this group.
   virtual void join(std::shared_ptr<Group>);
   mj_memory memory() const;
+  // Totals, and the microseconds in collectives of the steps that ended since the last call; returns how many.
+  virtual int collectives(mj_collectives& totals, float* steps, int capacity);
 
  protected:
   explicit Executor(mx::Device device);

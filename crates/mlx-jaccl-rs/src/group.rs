@@ -3,7 +3,7 @@
 
 use std::ffi::CString;
 
-use napi::bindgen_prelude::Uint8Array;
+use napi::bindgen_prelude::{Float32ArraySlice, Uint8Array};
 use napi_derive::napi;
 
 use crate::engine::NativeEngine;
@@ -33,6 +33,17 @@ pub struct RankGroupOptions {
   pub operation_ms: i32,
 }
 
+/// Of the steps that have run, waiting for other ranks included.
+#[napi(object)]
+pub struct CollectiveTotals {
+  pub operations: i64,
+  /// Of this rank's operands.
+  pub bytes: i64,
+  pub microseconds: f64,
+  /// How many steps the call told of.
+  pub steps: i32,
+}
+
 fn parse_nonce(text: &str) -> Result<[u8; NONCE_BYTES], Error> {
   let wrong = || Error::argument("the nonce of a rank group is not 64 hexadecimal digits");
   let digits = text.as_bytes();
@@ -49,6 +60,19 @@ fn parse_nonce(text: &str) -> Result<[u8; NONCE_BYTES], Error> {
 
 #[napi]
 impl NativeEngine {
+  /// What the collectives of the steps cost so far; all zero where MLX runs them. `steps` gets the microseconds that
+  /// each step since the last call spent in them, oldest first: the newest that fit.
+  #[napi(ts_args_type = "steps: Float32Array")]
+  pub fn collectives(&self, mut steps: Float32ArraySlice<'_>) -> napi::Result<CollectiveTotals> {
+    let (totals, told) = self.handle()?.collectives(&mut steps)?;
+    Ok(CollectiveTotals {
+      operations: totals.operations.cast_signed(),
+      bytes: totals.bytes.cast_signed(),
+      microseconds: totals.microseconds,
+      steps: told,
+    })
+  }
+
   /// Listens for the other ranks of a group on a numeric address. Returns the port.
   #[napi]
   pub fn group_listen(&self, host: String) -> napi::Result<i32> {

@@ -13,7 +13,10 @@ const ROWS: readonly (readonly [key: keyof Snapshot["latency_ms"], name: string,
   ["time_to_first_token", "First token", "from the request to its first token"],
   ["inter_token", "Between tokens", "from one piece of text to the next"],
   ["queue", "Queue wait", "from the engine's door to the first step"],
+  ["prefill", "Prefill", "from the first step of a prompt to its last"],
   ["request", "End to end", "whole requests that went well"],
+  ["step", "Step", "one pass of the model over its batch"],
+  ["collective", "Collectives", "what a step spends between the ranks"],
 ]
 
 /** Milliseconds -> percent of the logarithmic scale, 0..100 with one decimal. */

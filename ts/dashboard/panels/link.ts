@@ -1,10 +1,11 @@
 // The links between ranks: bandwidth against the link's ceiling, latency and the age of the last probe.
 
-import { ago, decimal, percent } from "../format.ts"
+import { ago, count, decimal, gigabytes, percent } from "../format.ts"
 import { type Health, linkHealth } from "../health.ts"
 import { type Html, html } from "../html.ts"
-import type { LinkView } from "../snapshot.ts"
-import { type Panel, badge, bar, emptyState } from "./panel.ts"
+import type { CollectivesView, LinkView } from "../snapshot.ts"
+import { linkPairs } from "./link-pairs.ts"
+import { type Panel, badge, bar, emptyState, fact } from "./panel.ts"
 
 const WORDS: Readonly<Record<Health, string>> = { ok: "Active", warn: "Degraded", bad: "Down", idle: "Unknown" }
 
@@ -49,16 +50,29 @@ function compactLink(name: string, detail: string, link: LinkView): Html {
 /** Above this many links each is drawn small. */
 const ROOMY_LINKS_MAX = 2
 
+/** What the model itself sends: measured in every step, at no cost to it. */
+function collectives(totals: CollectivesView): Html {
+  return html`
+    <dl class="facts collectives">
+      ${fact("Collectives", `${count(totals.operations)}, ${gigabytes(totals.bytes / 1e9)} GB`)}
+      ${totals.share_60s !== null && fact("Share of a step, 60 s", percent(totals.share_60s))}
+      ${totals.gbps_60s !== null && fact("Payload rate, 60 s", `${decimal(totals.gbps_60s, 3)} GB/s`)}
+    </dl>
+  `
+}
+
 export const link: Panel = {
   id: "link",
   title: "RDMA link",
   render: (snapshot) => {
-    const draw = snapshot.links.length > ROOMY_LINKS_MAX ? compactLink : oneLink
-    if (snapshot.links.length > 0) {
+    const links = linkPairs(snapshot.links)
+    const draw = links.length > ROOMY_LINKS_MAX ? compactLink : oneLink
+    if (links.length > 0) {
       return html`
         <div class="links">
-          ${snapshot.links.map((each) => draw(`Rank ${each.from} ↔ rank ${each.to}`, each.label, each))}
+          ${links.map((each) => draw(`Rank ${each.from} ↔ rank ${each.to}`, each.label, each))}
         </div>
+        ${snapshot.collectives !== null && collectives(snapshot.collectives)}
       `
     }
     if (snapshot.world_size > 1) return oneLink("All ranks", "", snapshot.rdma)

@@ -131,7 +131,15 @@ t.test("the chart's scale is a round number that holds the peak", async (t) => {
 t.test("latencies stand on a logarithmic scale from 0.1 ms to 10 s, and are dashes before there are any", async (t) => {
   t.same([0, 0.1, 1, 100, 10_000, 1e9].map(scalePosition), [0, 0, 20, 60, 100, 100])
   t.match(render("latency", 1), "412 ms")
-  const none = { time_to_first_token: null, inter_token: null, request: null, queue: null }
+  const none = {
+    time_to_first_token: null,
+    inter_token: null,
+    request: null,
+    queue: null,
+    prefill: null,
+    step: null,
+    collective: null,
+  }
   t.notMatch(render("latency", 1, { latency_ms: none }), "range-line")
 })
 

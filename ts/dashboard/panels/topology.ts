@@ -3,7 +3,8 @@
 import { decimal, percent } from "../format.ts"
 import { type Health, linkHealth, memoryHealth, nodeHealth } from "../health.ts"
 import { type Html, html } from "../html.ts"
-import type { LinkView, Snapshot } from "../snapshot.ts"
+import type { Snapshot } from "../snapshot.ts"
+import { type Link, linkPairs } from "./link-pairs.ts"
 import { type Panel, emptyState } from "./panel.ts"
 
 const BOX_WIDTH = 152
@@ -56,8 +57,6 @@ const LAYOUTS: readonly Layout[] = [
     labelAt: (from, to) => (from + to === 3 ? 0.34 : 0.5),
   },
 ]
-
-type Link = LinkView & { readonly from: number; readonly to: number; readonly label: string }
 
 function drawLink(link: Link, layout: Layout): { line: Html; label: Html } | null {
   const [a, b] = [layout.places[link.from], layout.places[link.to]]
@@ -125,7 +124,9 @@ function describe(snapshot: Snapshot, size: number): string {
       memory !== undefined && memory.total_gb > 0 ? `, memory ${percent(memory.used_gb / memory.total_gb)}` : ""
     return node === undefined ? `rank ${rank} waiting` : `rank ${rank} ${node.hostname} ${node.status}${used}`
   })
-  const links = snapshot.links.map((link) => `link ${link.from} to ${link.to} ${link.link_active ? "up" : "down"}`)
+  const links = linkPairs(snapshot.links).map(
+    (link) => `link ${link.from} to ${link.to} ${link.link_active ? "up" : "down"}`,
+  )
   return `Topology: ${[...parts, ...links].join("; ")}`
 }
 
@@ -136,7 +137,9 @@ export const topology: Panel = {
     const size = Math.max(snapshot.world_size, Object.keys(snapshot.nodes).length)
     const layout = LAYOUTS[size - 1]
     if (layout === undefined) return emptyState("No topology", `A cluster has one to ${LAYOUTS.length} nodes.`)
-    const links = snapshot.links.map((each) => drawLink(each, layout)).filter((drawn) => drawn !== null)
+    const links = linkPairs(snapshot.links)
+      .map((each) => drawLink(each, layout))
+      .filter((drawn) => drawn !== null)
     return html`
       <svg class="topology" viewBox="0 0 ${WIDTH} ${layout.height}" role="img" aria-label="${describe(snapshot, size)}">
         ${links.map((drawn) => drawn.line)}

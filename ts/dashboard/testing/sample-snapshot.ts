@@ -70,7 +70,13 @@ export function sampleSnapshot(size: number, change: Partial<Snapshot> = {}): Sn
       inter_token: { p50: 15.9, p90: 17.2, p99: 24.8 },
       request: { p50: 2060, p90: 4100, p99: 9020 },
       queue: { p50: 0.4, p90: 21, p99: 180 },
+      prefill: { p50: 31, p90: 96, p99: 240 },
+      step: { p50: 15.2, p90: 16.1, p99: 22.5 },
+      collective: size > 1 ? { p50: 1.9, p90: 2.4, p99: 4.8 } : null,
     },
+    speed_tps: { prefill: { p50: 1290, p90: 2140, p99: 2600 }, decode: { p50: 62.4, p90: 64.1, p99: 66 } },
+    collectives:
+      size > 1 ? { operations: 412_000, bytes: 6.2e9, seconds: 21.4, gbps_60s: 0.29, share_60s: 0.125 } : null,
     prefill_tps_60s: 1240.5,
     decode_tps_60s: 62.4,
     prefix_cache: { hit_tokens: 41_200, prompt_tokens: 98_304 },
@@ -89,6 +95,7 @@ export function memoryOf(used: number): Snapshot["memory"][string] {
     model_gb: 14.2,
     kv_gb: 2.1,
     rss_gb: 15.6,
+    os_gb: Math.max(0, used - 15.6),
   }
 }
 

@@ -10,7 +10,11 @@ export interface StepLoop {
   readonly steps: number
   /** Mean time of a step in microseconds since the start. */
   readonly stepUsMean: number
+  /** Microseconds of each step since the last call; the newest STEP_TIMES_KEPT at most. */
+  takeStepTimes(): readonly number[]
 }
+
+const STEP_TIMES_KEPT = 8192
 
 export interface StepLoopOptions {
   /** Submit step n + 1 before the tokens of step n are read. Off where submitting waits for the result anyway. */
@@ -30,6 +34,7 @@ export function createStepLoop(scheduler: Scheduler, runner: ModelRunner, option
   let unread: StepPlan | null = null
   let steps = 0
   let busyUs = 0
+  let times: number[] = []
 
   /** The plan if it is under way. */
   function submit(plan: StepPlan): StepPlan | null {
@@ -65,6 +70,11 @@ export function createStepLoop(scheduler: Scheduler, runner: ModelRunner, option
     get stepUsMean() {
       return steps === 0 ? 0 : busyUs / steps
     },
+    takeStepTimes() {
+      const taken = times
+      times = []
+      return taken
+    },
     step() {
       const begunUs = nowUs()
       const before = unread
@@ -77,7 +87,10 @@ export function createStepLoop(scheduler: Scheduler, runner: ModelRunner, option
         unread = null
       }
       steps++
-      busyUs += nowUs() - begunUs
+      const tookUs = nowUs() - begunUs
+      busyUs += tookUs
+      if (times.length === STEP_TIMES_KEPT) times.splice(0, STEP_TIMES_KEPT / 2)
+      times.push(tookUs)
       return true
     },
   }

@@ -9,6 +9,7 @@ import {
   type GenerationEvent,
   type GenerationRequest,
   type ModelInfo,
+  type StepWork,
 } from "../../engine/index.ts"
 
 /** Each yield is one batch. It may await whatever a test holds in its hand. */
@@ -20,6 +21,7 @@ export interface ScriptedEngine extends Engine {
   /** Used for requests to come. */
   script: Script
   setState(state: EngineState, detail?: string): void
+  reportWork(work: StepWork): void
   capacity: number
   /** Resolves with the id of the next request cancelled. */
   nextCancel(): Promise<string>
@@ -47,6 +49,7 @@ export function createScriptedEngine(script: Script = speak(DEFAULT_ANSWER)): Sc
   let running = 0
   const cancelWaiters: ((id: string) => void)[] = []
   const submitWaiters: ((request: GenerationRequest) => void)[] = []
+  const workListeners: ((work: StepWork) => void)[] = []
   const listeners: ((status: EngineStatus) => void)[] = []
 
   const engine: ScriptedEngine = {
@@ -101,6 +104,10 @@ export function createScriptedEngine(script: Script = speak(DEFAULT_ANSWER)): Sc
       Promise.resolve(Int32Array.from(prompt.kind === "tokens" ? prompt.ids : Buffer.from(JSON.stringify(prompt)))),
     detokenize: (_model, ids) => Promise.resolve(Buffer.from(ids).toString()),
     onStatus: (listener) => void listeners.push(listener),
+    onWork: (listener) => void workListeners.push(listener),
+    reportWork(work) {
+      for (const listener of workListeners) listener(work)
+    },
     close: () => Promise.resolve(),
     setState(next, why = "") {
       state = next

@@ -69,6 +69,9 @@ class TaskExecutor final : public Executor {
     drain();
     machine_->group = std::move(group);
   }
+  int collectives(mj_collectives& totals, float* steps, int capacity) override {
+    return machine_->collectives.take(totals, steps, capacity);
+  }
   void clear_cache() override {
     drain();
     machine_->arena = Arena();

@@ -6,6 +6,7 @@
 
 #include "../cpu/cpu.h"
 #include "../group.h"
+#include "collective-times.h"
 #include "../program.h"
 
 namespace mj {
@@ -40,6 +41,7 @@ struct Machine {
   cpu::ContextPtr context;
   std::shared_ptr<Group> group;
   Arena arena;
+  CollectiveTimes collectives;
   std::vector<int> picked;  // scratch of OP_MOE
 };
 

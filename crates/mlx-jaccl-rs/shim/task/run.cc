@@ -1,5 +1,6 @@
 // The operations of a plan, one after the other, on the thread of MLX's CPU stream.
 #include <algorithm>
+#include <chrono>
 #include <cmath>
 #include <cstring>
 #include <stdexcept>
@@ -23,6 +24,7 @@ class Runner {
     const auto& instructions = plan_.program.instructions;
     for (size_t i = 0; i < instructions.size(); ++i) run(instructions[i], plan_.operands[i]);
     copy_repeated_outputs();
+    m_.collectives.step(collectives_, collective_bytes_, collective_us_);
   }
 
  private:
@@ -67,9 +69,10 @@ class Runner {
       case OP_SCALE: return cpu::scale(context_, floats(in.a), count(in.dst), as_float(w[2]), floats(in.dst));
       case OP_SOFTCAP: return cpu::softcap(context_, floats(in.a), count(in.dst), as_float(w[2]), floats(in.dst));
       case OP_SAMPLE: return sample(in, w);
-      case OP_ALL_SUM: return m_.group->all_sum(floats(in.a), count(in.a), floats(in.dst));
+      case OP_ALL_SUM:
+        return timed(in, [&] { m_.group->all_sum(floats(in.a), count(in.a), floats(in.dst)); });
       case OP_ALL_GATHER:
-        return m_.group->all_gather(floats(in.a), value(in.a).rows, value(in.a).width, floats(in.dst));
+        return timed(in, [&] { m_.group->all_gather(floats(in.a), value(in.a).rows, value(in.a).width, floats(in.dst)); });
       case OP_MOE: return moe(in, w, o);
       case OP_CONCAT: return concat(in);
       case OP_ADJUST: return adjust(in, w);
@@ -78,6 +81,15 @@ class Runner {
     }
   }
 
+  template <class F>
+  void timed(const Instruction& in, F&& collective) {
+    const auto begin = std::chrono::steady_clock::now();
+    collective();
+    if (m_.group->size() == 1) return;
+    collective_us_ += std::chrono::duration<double, std::micro>(std::chrono::steady_clock::now() - begin).count();
+    collective_bytes_ += count(in.a) * sizeof(float);
+    ++collectives_;
+  }
   void tokens(const Instruction& in, const int32_t* w) {
     const int32_t* previous = in.a < 0 ? nullptr : ints(in.a);
     int32_t* out = ints(in.dst);
@@ -201,6 +213,8 @@ class Runner {
   const std::vector<const char*>& inputs_;
   char* arena_;
   std::vector<cpu::SampleRow> rows_;
+  uint64_t collectives_ = 0, collective_bytes_ = 0;
+  double collective_us_ = 0;
   std::vector<cpu::AdjustRow> adjustments_;
 };
 

@@ -2,7 +2,7 @@
 
 use std::ffi::{c_char, c_int, c_void};
 
-pub const ABI: u32 = 2;
+pub const ABI: u32 = 3;
 
 #[repr(C)]
 pub struct Engine {
@@ -48,6 +48,14 @@ pub struct Memory {
   pub weights: u64,
   pub kv: u64,
   pub limit: u64,
+}
+
+#[repr(C)]
+#[derive(Default)]
+pub struct Collectives {
+  pub operations: u64,
+  pub bytes: u64,
+  pub microseconds: f64,
 }
 
 #[repr(C)]
@@ -117,6 +125,8 @@ pub struct Api {
   pub group_receive: unsafe extern "C" fn(*mut Engine, c_int, c_int) -> c_int,
   pub group_take: unsafe extern "C" fn(*mut Engine, c_int, *mut u8) -> c_int,
   pub group_abort: extern "C" fn(),
+
+  pub collectives: unsafe extern "C" fn(*mut Engine, *mut Collectives, *mut f32, c_int) -> c_int,
 }
 
 #[cfg(test)]

@@ -5,7 +5,7 @@ use std::marker::PhantomData;
 
 use napi::bindgen_prelude::{Float32ArraySlice, Int32ArraySlice};
 
-use super::abi::{Engine, EngineOptions, GroupOptions, KvOptions, KvStats, Memory};
+use super::abi::{Collectives, Engine, EngineOptions, GroupOptions, KvOptions, KvStats, Memory};
 use super::loader::{MlxLibrary, text};
 use crate::checkpoint::{Elements, HostTensor};
 use crate::error::Error;
@@ -279,6 +279,17 @@ impl EngineHandle {
     // SAFETY: the engine is open and `memory` is this struct.
     self.known(unsafe { (self.library.api.memory)(self.engine, &raw mut memory) })?;
     Ok(memory)
+  }
+
+  /// Totals, and into `steps` what each step since the last call spent in collectives; how many steps that are.
+  pub fn collectives(&self, steps: &mut Float32ArraySlice<'_>) -> Result<(Collectives, i32), Error> {
+    let mut totals = Collectives::default();
+    // SAFETY: the array is lent for this call, and JavaScript does not run meanwhile.
+    let room = unsafe { steps.as_mut() };
+    let capacity = size("a list of steps", room.len())?;
+    // SAFETY: the engine is open, `totals` is this struct, and the shim writes at most `capacity` numbers.
+    let told = unsafe { (self.library.api.collectives)(self.engine, &raw mut totals, room.as_mut_ptr(), capacity) };
+    Ok((totals, self.known(told)?))
   }
 
   pub fn group_listen(&self, host: &CStr) -> Result<i32, Error> {

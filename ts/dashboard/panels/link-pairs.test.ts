@@ -1,0 +1,23 @@
+import t from "tap"
+import { linkPairs } from "./link-pairs.ts"
+
+const link = {
+  from: 0,
+  to: 1,
+  label: "jaccl rdma_en4",
+  bandwidth_gbps: 7,
+  latency_us: 20,
+  link_active: true,
+  last_probe_s: 1,
+  share: 0.9,
+}
+
+t.test("both directions of a cable are one link, as good as the worse", (t) => {
+  const back = { ...link, from: 1, to: 0, label: "jaccl rdma_en5", bandwidth_gbps: 6, latency_us: 30, share: null }
+  t.same(linkPairs([link, back, { ...link, from: 2, to: 1 }]), [
+    { ...link, label: "jaccl rdma_en4 ↔ jaccl rdma_en5", bandwidth_gbps: 6, latency_us: 30 },
+    { ...link, from: 1, to: 2 },
+  ])
+  t.equal(linkPairs([link, { ...back, link_active: false }])[0]?.link_active, false)
+  t.end()
+})
