@@ -50,6 +50,11 @@ const httpRows = {
   method_not_allowed: { status: 405, type: "invalid_request_error", text: "The route does not know this method." },
   request_timeout: { status: 408, type: "invalid_request_error", text: "The body did not arrive in time." },
   body_too_large: { status: 413, type: "invalid_request_error", text: "The body is larger than the server reads." },
+  upgrade_required: {
+    status: 426,
+    type: "invalid_request_error",
+    text: "This route is a WebSocket: send a WebSocket handshake.",
+  },
   headers_too_large: {
     status: 431,
     type: "invalid_request_error",

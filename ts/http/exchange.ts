@@ -21,6 +21,8 @@ export interface Exchange {
   /** The error object, with its status and headers. After the end it does nothing. */
   fail(error: unknown): void
   stream(contentType: string, filler: string, headers?: Headers): StreamWriter
+  /** The handshake's headers; counts the answer. */
+  switching(): Headers
 }
 
 export interface ExchangeParts {
@@ -73,6 +75,10 @@ export function createExchange(parts: ExchangeParts): Exchange {
       parts.onStatus(200)
       const all = { ...parts.headers, "content-type": contentType, "cache-control": "no-cache", ...headers }
       return response.stream(200, all, filler)
+    },
+    switching() {
+      parts.onStatus(101)
+      return parts.headers
     },
   }
   return exchange

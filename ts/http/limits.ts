@@ -55,6 +55,14 @@ export const LIMITS = {
   stallMs: 600_000,
   /** Node only; uWS has its own fixed ten seconds. */
   headersTimeoutMs: 10_000,
+  /** WebSockets open at the same time. */
+  sockets: 256,
+  /** Requests that run at the same time on one WebSocket. */
+  socketRequests: 64,
+  /** Length of a request id that a client gives on a WebSocket. */
+  socketIdChars: 128,
+  /** A WebSocket that is silent for so long, pongs included, is closed; a multiple of 4,000 for uWS. */
+  socketIdleMs: 60_000,
   /** An idle connection is kept so long (node:http; uWS has its own). */
   keepAliveIdleMs: 65_000,
   /** Requests in GET /requests. */

@@ -1,14 +1,18 @@
 // ServerPort over node:http, for platforms where the uWS binary does not load. Knows no route.
 
-import { createServer, type IncomingMessage, type ServerResponse } from "node:http"
+import { createServer, IncomingMessage, ServerResponse } from "node:http"
+import type { Socket } from "node:net"
 import { createBodyCollector, declaredLength } from "./body-collector.ts"
 import { LIMITS } from "./limits.ts"
+import { createNodeSockets } from "./node-sockets.ts"
 import { createOutlet, type Outlet } from "./outlet.ts"
 import type { AbortReason, PortHandler, PortRequest, PortResponse, PortSettings, ServerPort } from "./server-port.ts"
 
 export function createNodeServer(handler: PortHandler, settings: PortSettings): ServerPort {
+  const sockets = createNodeSockets(settings)
   const server = createServer(
     {
+      IncomingMessage: handshakesOnly(settings.socketPaths),
       maxHeaderSize: LIMITS.headerBytes,
       headersTimeout: LIMITS.headersTimeoutMs,
       keepAliveTimeout: LIMITS.keepAliveIdleMs,
@@ -21,6 +25,22 @@ export function createNodeServer(handler: PortHandler, settings: PortSettings): 
       handler(request, createResponse(incoming, outgoing, settings))
     },
   )
+  server.on("upgrade", (incoming: IncomingMessage, connection: Socket, head: Buffer) => {
+    const outgoing = new ServerResponse(incoming)
+    outgoing.assignSocket(connection)
+    outgoing.shouldKeepAlive = false
+    outgoing.on("finish", () => connection.destroySoon())
+    connection.on("error", () => connection.destroy())
+    const accept = sockets.acceptor(incoming, connection, head)
+    handler(
+      readRequest(incoming, settings.bodyLimit),
+      createResponse(incoming, outgoing, settings),
+      (headers, start) => {
+        outgoing.detachSocket(connection)
+        accept(headers, start)
+      },
+    )
+  })
   let closing: Promise<void> | undefined
 
   return {
@@ -42,9 +62,31 @@ export function createNodeServer(handler: PortHandler, settings: PortSettings): 
       closing ??= new Promise((resolve) => {
         server.close(() => resolve())
         server.closeAllConnections()
+        sockets.close()
       })
       return closing
     },
+  }
+}
+
+/**
+ * node:http gives every request that offers another protocol to its upgrade listeners, an h2c offer too, which is an
+ * ordinary request here. The parser asks `upgrade` of the message that it has just filled.
+ */
+function handshakesOnly(socketPaths: readonly string[]): typeof IncomingMessage {
+  // Not a field: the base class's constructor writes it before there are any.
+  const offering = new WeakSet<IncomingMessage>()
+  return class extends IncomingMessage {
+    get upgrade(): boolean {
+      if (!offering.has(this)) return false
+      if (this.method !== "GET") return this.method === "CONNECT"
+      const path = (this.url ?? "").replace(/\?.*$/s, "")
+      return this.headers.upgrade?.toLowerCase() === "websocket" && socketPaths.includes(path)
+    }
+    set upgrade(offered: boolean | null) {
+      if (offered === true) offering.add(this)
+      else offering.delete(this)
+    }
   }
 }
 

@@ -30,7 +30,7 @@ export function openApiDocument(routes: readonly Route[], version: string): obje
         schema: { type: "string" },
       })),
     ]
-    const { body } = route.doc
+    const { body, messages } = route.doc
     const operation = {
       summary: route.doc.summary,
       operationId: `${route.method.toLowerCase()}${route.path.replaceAll(/[^a-zA-Z0-9]+/g, "_")}`,
@@ -39,6 +39,9 @@ export function openApiDocument(routes: readonly Route[], version: string): obje
         ? {}
         : { requestBody: { required: true, content: { "application/json": { schema: refer(body) } } } }),
       responses: { 200: { description: "OK", content: content(route.doc.answer, route.doc.event) }, default: error },
+      ...(messages === undefined
+        ? {}
+        : { "x-websocket-messages": { client: refer(messages.client), server: refer(messages.server) } }),
       security: route.access === "open" ? [] : [{ bearer: [] }, { header: [] }],
     }
     paths[path] = { ...paths[path], [route.method.toLowerCase()]: operation }

@@ -7,7 +7,7 @@ import { HttpError } from "./error-response.ts"
 import { createExchange, type Exchange } from "./exchange.ts"
 import type { Access, Gate } from "./gate.ts"
 import { LIMITS } from "./limits.ts"
-import type { PortHandler, PortRequest } from "./server-port.ts"
+import type { AcceptSocket, PortHandler, PortRequest } from "./server-port.ts"
 
 export interface Route {
   readonly method: "GET" | "POST"
@@ -16,6 +16,8 @@ export interface Route {
   readonly access: Access
   readonly doc: RouteDoc
   handle(exchange: Exchange): void | Promise<void>
+  /** Of a route that can become a WebSocket: takes its handshake by calling `accept`, or answers. */
+  upgrade?(exchange: Exchange, accept: AcceptSocket): void
 }
 
 export interface RouteDoc {
@@ -27,6 +29,8 @@ export interface RouteDoc {
   readonly answer: TSchema | string
   /** Schema of one event of a streamed answer. */
   readonly event?: TSchema
+  /** Schemas of what either side of a WebSocket sends. */
+  readonly messages?: { readonly client: TSchema; readonly server: TSchema }
 }
 
 export interface RouterParts {
@@ -64,7 +68,7 @@ export function createRouter(parts: RouterParts): PortHandler {
     return rest === null ? null : { pattern: `${prefix}*`, methods, rest }
   }
 
-  return (request, response) => {
+  return (request, response, accept) => {
     const requestId = requestIdOf(request)
     const found = match(request.path)
     const headers: Record<string, string> = { ...BASE_HEADERS, "x-request-id": requestId }
@@ -98,6 +102,7 @@ export function createRouter(parts: RouterParts): PortHandler {
       if (request.method === "OPTIONS") return exchange.send(204, "text/plain", "", { allow })
       if (route === undefined)
         return exchange.fail(new HttpError("method_not_allowed", undefined, { headers: { allow } }))
+      if (accept !== undefined && route.upgrade !== undefined) return route.upgrade(exchange, accept)
       const outcome = route.handle(exchange)
       if (outcome instanceof Promise) outcome.catch((error: unknown) => exchange.fail(error))
     } catch (error) {

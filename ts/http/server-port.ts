@@ -40,11 +40,33 @@ export interface StreamWriter {
   end(text?: string): void
 }
 
-export type PortHandler = (request: PortRequest, response: PortResponse) => void
+/** One WebSocket. Text messages only: the server closes at a binary one. */
+export interface PortSocket {
+  readonly open: boolean
+  /** In order. Above `pendingLimit` of unread bytes the socket is cut, and its listener hears "slow". */
+  send(messages: readonly string[]): void
+  /** What waits goes out first. The listener hears "closed". Idempotent. */
+  close(code: number, reason: string): void
+}
+
+export interface SocketListener {
+  message(text: Buffer): void
+  /** Once; nothing can be sent any more. */
+  closed(reason: AbortReason): void
+}
+
+/** Turns the request into a WebSocket. Only while the handler runs, and instead of any answer. */
+export type AcceptSocket = (headers: Headers, open: (socket: PortSocket) => SocketListener) => void
+
+/** `accept` is given for a WebSocket handshake at one of `socketPaths`. */
+export type PortHandler = (request: PortRequest, response: PortResponse, accept?: AcceptSocket) => void
 
 export interface PortSettings {
+  /** Of a body, and of a WebSocket message. */
   readonly bodyLimit: number
   readonly pendingLimit: number
+  /** Elsewhere a handshake is an ordinary request. */
+  readonly socketPaths: readonly string[]
 }
 
 export interface ServerPort {

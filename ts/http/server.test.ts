@@ -112,7 +112,7 @@ t.test("a bind that others can reach is refused before anything listens", (t) =>
 t.test("where the uWS binary does not load, node:http serves, and one line says why", async (t) => {
   const lines: string[] = []
   const broken = () => Promise.reject(new Error("GLIBC_2.38 not found\nat dlopen"))
-  const settings = { bodyLimit: 1, pendingLimit: 1 }
+  const settings = { bodyLimit: 1, pendingLimit: 1, socketPaths: [] }
   const port = await chooseServer(
     "auto",
     () => {},

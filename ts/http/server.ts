@@ -18,6 +18,7 @@ import { createRouter } from "./router.ts"
 import { createRoutes } from "./routes/index.ts"
 import type { ServerPort } from "./server-port.ts"
 import type { Services } from "./services.ts"
+import { createSocketHub } from "./socket-hub.ts"
 import { buildSnapshot } from "./snapshot-builder.ts"
 import { createViewerHub } from "./viewer-hub.ts"
 
@@ -66,6 +67,7 @@ export function createServer({ engine, cluster, options = {}, log = () => {}, lo
   const uptimeSeconds = () => (performance.now() - metrics.startedMs) / 1000
   const snapshot = () =>
     buildSnapshot(metrics, engine.status(), cluster(), { version: settings.version, uptimeSeconds: uptimeSeconds() })
+  const sockets = createSocketHub()
   const viewers = createViewerHub(snapshot, LIMITS.snapshotMs)
   const record = (code: string, message: string, requestId: string, error: unknown) => {
     metrics.logError(code, message, requestId, causeOf(error))
@@ -78,6 +80,7 @@ export function createServer({ engine, cluster, options = {}, log = () => {}, lo
     admission,
     metrics,
     runs,
+    sockets,
     viewers,
     snapshot,
     logs: logs ?? createLogStore(),
@@ -87,8 +90,9 @@ export function createServer({ engine, cluster, options = {}, log = () => {}, lo
       record(report.code, report.message, requestId, error)
     },
   }
+  const routes = createRoutes(services)
   const handler = createRouter({
-    routes: createRoutes(services),
+    routes,
     gate: createGate({ ...settings, keys }),
     draining: () => admission.draining,
     countResponse: (route, status) => metrics.countResponse(route, status),
@@ -100,6 +104,7 @@ export function createServer({ engine, cluster, options = {}, log = () => {}, lo
   const drain = async (timeoutMs: number) => {
     admission.drain()
     port?.stopListening()
+    sockets.drain()
     viewers.close()
     let deadline: NodeJS.Timeout | undefined
     const expired = new Promise<void>((resolve) => {
@@ -115,7 +120,11 @@ export function createServer({ engine, cluster, options = {}, log = () => {}, lo
       const chosen = await chooseServer(
         settings.server,
         handler,
-        { bodyLimit: settings.bodyLimit, pendingLimit: settings.pendingLimit },
+        {
+          bodyLimit: settings.bodyLimit,
+          pendingLimit: settings.pendingLimit,
+          socketPaths: routes.filter((route) => route.upgrade !== undefined).map((route) => route.path),
+        },
         log,
       )
       try {
@@ -139,6 +148,7 @@ export function createServer({ engine, cluster, options = {}, log = () => {}, lo
       admission.drain()
       viewers.close()
       for (const run of runs.active) run.fail(new HttpError("draining"))
+      sockets.close()
       await port?.close()
       await requestLog?.close()
     },

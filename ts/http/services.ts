@@ -8,6 +8,7 @@ import type { Runs } from "./generation-run.ts"
 import type { LogStore } from "./log-store.ts"
 import type { Metrics } from "./metrics.ts"
 import type { Settings } from "./options.ts"
+import type { SocketHub } from "./socket-hub.ts"
 import type { ViewerHub } from "./viewer-hub.ts"
 
 export interface Services {
@@ -17,6 +18,7 @@ export interface Services {
   readonly admission: Admission
   readonly metrics: Metrics
   readonly runs: Runs
+  readonly sockets: SocketHub
   readonly viewers: ViewerHub
   readonly snapshot: () => Snapshot
   readonly logs: LogStore

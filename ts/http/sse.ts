@@ -1,5 +1,7 @@
 // Server-sent events as text.
 
+const DATA = "data: "
+
 export const SSE = {
   contentType: "text/event-stream; charset=utf-8",
   /** A comment: a legal no-op. */
@@ -15,5 +17,13 @@ export function sseEvent(name: string, data: string): string {
 
 /** `json` has no raw line break: JSON.stringify makes none. */
 export function sseJson(json: string): string {
-  return `data: ${json}\n\n`
+  return `${DATA}${json}\n\n`
+}
+
+/** The data of each event in text that sseJson made: JSON, and "[DONE]" at the end. */
+export function sseData(text: string): string[] {
+  return text
+    .split("\n\n")
+    .filter((event) => event.startsWith(DATA))
+    .map((event) => event.slice(DATA.length))
 }

@@ -19,6 +19,7 @@ import type {
   PortSettings,
   ServerPort,
 } from "./server-port.ts"
+import { serveUwsSockets, type UwsHandshake } from "./uws-sockets.ts"
 
 export type UwsModule = typeof uWebSockets
 
@@ -35,17 +36,23 @@ export function createUwsServer(uws: UwsModule, handler: PortHandler, settings: 
   let listening: us_listen_socket | undefined
   let closed = false
 
-  app.any("/*", (res, req) => {
+  const serve: UwsHandshake = (res, req, acceptor) => {
     const guard = createGuard(res)
     try {
-      const collector = startBody(res, req, guard, settings.bodyLimit)
+      const collector = acceptor === null ? startBody(res, req, guard, settings.bodyLimit) : noBody()
       const request = readRequest(res, req, collector)
-      handler(request, createResponse(res, request, guard, settings))
+      handler(
+        request,
+        createResponse(res, request, guard, settings),
+        acceptor?.((take) => guard.end(take)),
+      )
     } catch {
       // The handler answers its own errors; whatever comes here must still not end the process.
       guard.end(() => res.writeStatus("500 Internal Server Error").end("", true))
     }
-  })
+  }
+  for (const path of settings.socketPaths) serveUwsSockets(app, path, serve, settings)
+  app.any("/*", (res, req) => serve(res, req, null))
 
   return {
     kind: "uws",
@@ -116,6 +123,12 @@ function createGuard(res: HttpResponse): ResponseGuard {
   }
   res.onAborted(() => guard.gone("closed"))
   return guard
+}
+
+function noBody(): BodyCollector {
+  const collector = createBodyCollector(0, null)
+  collector.finish()
+  return collector
 }
 
 function startBody(res: HttpResponse, req: HttpRequest, guard: ResponseGuard, limit: number): BodyCollector {

@@ -5,6 +5,7 @@ import { chatCompletion, createChatStreamFormat } from "../chat-format.ts"
 import { chatMessages, toolDefinitions } from "../chat-messages.ts"
 import { HttpError } from "../error-response.ts"
 import { resolveModel, samplingOf, stopOf } from "../generation-fields.ts"
+import type { PrepareWork } from "../generation-work.ts"
 import { sortFields, unsupported } from "../refused-fields.ts"
 import { CHAT_FIELDS, COMPLETION_FIELDS } from "../request-fields.ts"
 import { createReplyIdentity } from "../reply-identity.ts"
@@ -12,7 +13,7 @@ import type { Route } from "../router.ts"
 import { ChatCompletion, ChatCompletionChunk, ChatCompletionRequest } from "../schemas/chat-completion.ts"
 import type { Services } from "../services.ts"
 import { createValidator } from "../validation.ts"
-import { answerGeneration, type PrepareWork } from "./answer-generation.ts"
+import { answerGeneration } from "./answer-generation.ts"
 
 /** A request may switch thinking; other variables of a template are the server's. */
 const TEMPLATE_OPTIONS: ReadonlySet<string> = new Set(["enable_thinking", "thinking", "reasoning_effort"])

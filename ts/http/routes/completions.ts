@@ -5,6 +5,7 @@ import type { GenerationRequest, Prompt } from "../../engine/index.ts"
 import { completion, createCompletionStreamFormat } from "../completion-format.ts"
 import { HttpError } from "../error-response.ts"
 import { resolveModel, samplingOf, stopOf } from "../generation-fields.ts"
+import type { PrepareWork } from "../generation-work.ts"
 import { LIMITS } from "../limits.ts"
 import { sortFields } from "../refused-fields.ts"
 import { CHAT_FIELDS, COMPLETION_FIELDS } from "../request-fields.ts"
@@ -13,7 +14,7 @@ import type { Route } from "../router.ts"
 import { Completion, CompletionRequest } from "../schemas/completion.ts"
 import type { Services } from "../services.ts"
 import { createValidator } from "../validation.ts"
-import { answerGeneration, type PrepareWork } from "./answer-generation.ts"
+import { answerGeneration } from "./answer-generation.ts"
 
 export function completionsRoute(services: Services, prepare: PrepareWork): Route {
   return {

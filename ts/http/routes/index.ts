@@ -9,11 +9,15 @@ import { docsRoutes } from "./docs.ts"
 import { logRoutes } from "./logs.ts"
 import { modelRoutes } from "./models.ts"
 import { operationRoutes } from "./operations.ts"
+import { socketRoute } from "./socket.ts"
 
 export function createRoutes(services: Services): readonly Route[] {
+  const chat = createChatWork(services)
+  const completion = createCompletionWork(services)
   const routes = [
-    chatCompletionsRoute(services, createChatWork(services)),
-    completionsRoute(services, createCompletionWork(services)),
+    chatCompletionsRoute(services, chat),
+    completionsRoute(services, completion),
+    socketRoute(services, { "/v1/chat/completions": chat, "/v1/completions": completion }),
     ...modelRoutes(services),
     ...operationRoutes(services),
     ...logRoutes(services),
