@@ -57,6 +57,26 @@ export interface Snapshot {
   readonly decode_tps_60s: number | null
   /** Of ended requests since the start. */
   readonly prefix_cache: { readonly hit_tokens: number; readonly prompt_tokens: number }
+  /** Null: off. */
+  readonly speculation: SpeculationView | null
+}
+
+/** Counts since the start. */
+export interface SpeculationView {
+  /** "draft" (a draft model) or "ngram" (prompt lookup). */
+  readonly kind: string
+  readonly proposed_tokens: number
+  readonly accepted_tokens: number
+  /** accepted / proposed, 0..1; null before the first proposal. */
+  readonly acceptance: number | null
+  /** Tokens proposed for a sequence and step, of late. */
+  readonly depth: number
+  /** Running sequences that are proposed for. */
+  readonly active: number
+  /** Running sequences for which it does not pay now; they are tried again later. */
+  readonly resting: number
+  /** No running sequence is proposed for, though some run. */
+  readonly switched_off: boolean
 }
 
 export interface CollectivesView {
@@ -113,6 +133,9 @@ export interface RequestView {
   readonly prompt_tokens: number
   readonly cached_tokens: number
   readonly completion_tokens: number
+  /** Proposed by speculation and judged by the model, and those of them that it took; known at the end. */
+  readonly drafted_tokens: number
+  readonly accepted_tokens: number
   readonly ttft_ms: number | null
   readonly latency_ms: number
   readonly generation_tps: number | null

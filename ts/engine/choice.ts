@@ -22,7 +22,13 @@ export type ChoiceNews =
   /** A stop string was met: the token half is to be told. */
   | { readonly type: "stopped" }
   /** The token half is done with the slot. `prefillMs` where it says so. */
-  | { readonly type: "ended"; readonly queuedMs: number; readonly prefillMs: number | null }
+  | {
+      readonly type: "ended"
+      readonly queuedMs: number
+      readonly prefillMs: number | null
+      readonly draftedTokens: number
+      readonly acceptedTokens: number
+    }
   | { readonly type: "failed"; readonly code: (typeof ERROR_CODES)[number] }
 
 export interface Choice {
@@ -142,6 +148,8 @@ export function createChoice(options: ChoiceOptions): Choice {
             type: "ended",
             queuedMs: milliseconds(words[at + 6]),
             prefillMs: isStatistics ? milliseconds(words[next + 4]) : null,
+            draftedTokens: isStatistics ? (words[next + 5] ?? 0) : 0,
+            acceptedTokens: isStatistics ? (words[next + 6] ?? 0) : 0,
           }
         }
         case RecordKind.error:

@@ -5,7 +5,7 @@ import { createChoice } from "./choice.ts"
 import { createDispatcher } from "./dispatcher.ts"
 import { type EngineClock, systemEngineClock } from "./engine-clock.ts"
 import { EngineError } from "./errors.ts"
-import type { Engine, EngineState, EngineStatus, GenerationRequest } from "./generation.ts"
+import type { Engine, EngineState, EngineStatus, GenerationRequest, SpeculationStatus } from "./generation.ts"
 import { createGenerationRun, type GenerationRun } from "./generation-run.ts"
 import type { EngineLink, LinkState, StepWork, TokenHalfStatistics } from "./link.ts"
 import { createModelSessions, type EngineModel, type ModelSession } from "./model-sessions.ts"
@@ -64,6 +64,8 @@ export function createEngine(options: EngineOptions): Engine {
   let closed = false
   let stopRecoveryTimer: (() => void) | null = null
   let statistics: TokenHalfStatistics | null = null
+  /** Of rank processes that are gone. */
+  let speculated: SpeculationStatus | null = null
 
   // --------------------------------------------------------------------------------------------------- requests
 
@@ -142,6 +144,7 @@ export function createEngine(options: EngineOptions): Engine {
   /** The rank process is gone: nothing that it was told is known any more. */
   function lose(): void {
     losses++
+    speculated = speculationSum(speculated, statistics?.speculation ?? null)
     statistics = null
     dispatcher.reset()
     sessions.lost()
@@ -214,6 +217,7 @@ export function createEngine(options: EngineOptions): Engine {
         bytesTotal: statistics?.kvBytesTotal ?? facts.reduce((sum, one) => sum + (one?.kvBytesTotal ?? 0), 0),
         positionsTotal: facts.reduce((sum, one) => sum + (one?.kvPositions ?? 0), 0),
       },
+      speculation: speculationSum(speculated, statistics?.speculation ?? null),
     }
   }
 
@@ -285,5 +289,16 @@ export function createEngine(options: EngineOptions): Engine {
       stopRecovery()
       changed()
     },
+  }
+}
+
+/** Counts of both, the state of the newer. */
+function speculationSum(gone: SpeculationStatus | null, now: SpeculationStatus | null): SpeculationStatus | null {
+  if (gone === null || now === null) return now ?? (gone === null ? null : { ...gone, active: 0, resting: 0 })
+  return {
+    ...now,
+    proposedTokens: gone.proposedTokens + now.proposedTokens,
+    acceptedTokens: gone.acceptedTokens + now.acceptedTokens,
+    steps: gone.steps + now.steps,
   }
 }

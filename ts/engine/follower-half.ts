@@ -150,7 +150,7 @@ export function createFollowerHalf(dependencies: FollowerDependencies): Follower
 
   /** Scheduling is rank 0's: what is told of it here is nothing. */
   function report(): void {
-    const none = { running: 0, waiting: 0, stepUsMean: 0 }
+    const none = { running: 0, waiting: 0, stepUsMean: 0, speculation: null }
     const uses = [...models.values()].flatMap(({ open }) => open?.kv.use() ?? [])
     const kvBytesUsed = uses.reduce((sum, use) => sum + use.bytesUsed, 0)
     const kvBytesTotal = uses.reduce((sum, use) => sum + use.bytesTotal, 0)

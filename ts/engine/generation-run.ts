@@ -21,6 +21,8 @@ export interface GenerationRun {
   tokenReceived(): void
   /** The token half's own times of a choice; they count from when it got it. null: not told. */
   measured(queuedMs: number, prefillMs: number | null): void
+  /** What was proposed for one of its choices, and taken. */
+  speculated(draftedTokens: number, acceptedTokens: number): void
   /** Delivers what the choices have made; with the last of them finished, "done". */
   flush(): void
   /** Delivers the error as the last event. */
@@ -44,6 +46,8 @@ export function createGenerationRun(
   let encodedAt: number | null = null
   let queuedMs: number | null = null
   let prefillMs: number | null = null
+  let draftedTokens = 0
+  let acceptedTokens = 0
   let own: GenerationEvent[] = []
 
   /** The start record may come together with the first token: the token half's own measure is the better one. */
@@ -59,6 +63,7 @@ export function createGenerationRun(
         cachedTokens,
         completionTokens: choices.reduce((sum, choice) => sum + choice.completionTokens, 0),
         reasoningTokens: choices.reduce((sum, choice) => sum + choice.answer.reasoningTokens, 0),
+        ...(draftedTokens > 0 ? { draftedTokens, acceptedTokens } : {}),
       },
       times: {
         queuedMs: Math.min(waited, first - submittedAt),
@@ -115,6 +120,10 @@ export function createGenerationRun(
     measured(queued, prefill) {
       queuedMs ??= queued
       prefillMs ??= prefill
+    },
+    speculated(drafted, accepted) {
+      draftedTokens += drafted
+      acceptedTokens += accepted
     },
     flush() {
       if (over) return

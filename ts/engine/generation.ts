@@ -106,6 +106,9 @@ export interface Usage {
   readonly cachedTokens: number
   readonly completionTokens: number
   readonly reasoningTokens: number
+  /** Tokens that speculation proposed and the model judged, and those of them that it took. Absent: none. */
+  readonly draftedTokens?: number
+  readonly acceptedTokens?: number
 }
 
 /** Milliseconds since the request came to the engine. */
@@ -171,6 +174,21 @@ export interface ModelInfo {
   readonly defaults?: GenerationDefaults
 }
 
+export interface SpeculationStatus {
+  /** A draft model, or n-grams of the prompt and the answer. */
+  readonly kind: "draft" | "ngram"
+  /** Tokens proposed and judged since the start, and those of them that the model took. */
+  readonly proposedTokens: number
+  readonly acceptedTokens: number
+  /** Judgements: one a sequence and step. */
+  readonly steps: number
+  /** Tokens proposed in one of them, of late. */
+  readonly depth: number
+  /** Running sequences that are proposed for, and those for which it does not pay now; they are tried again later. */
+  readonly active: number
+  readonly resting: number
+}
+
 export interface EngineStatus {
   readonly state: EngineState
   /** What keeps it from being ready, for a person. */
@@ -183,6 +201,8 @@ export interface EngineStatus {
   /** Rank process generations so far, less one. */
   readonly restarts: number
   readonly kv: { readonly bytesUsed: number; readonly bytesTotal: number; readonly positionsTotal: number }
+  /** Null: tokens are not speculated on. */
+  readonly speculation: SpeculationStatus | null
 }
 
 export interface GenerationHandle {

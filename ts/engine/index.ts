@@ -20,6 +20,7 @@ export type {
   ModelInfo,
   Prompt,
   SamplingParameters,
+  SpeculationStatus,
   TokenLogprob,
   ToolCall,
   ToolDefinition,

@@ -2,7 +2,7 @@
 // same process). Two implementations: over the rings (rings/ring-link.ts) and over frames of an opaque byte port
 // (frame-link.ts). Commands and records have one binary form each for both.
 
-import type { SamplingParameters } from "./generation.ts"
+import type { SamplingParameters, SpeculationStatus } from "./generation.ts"
 
 /** One choice of one request. */
 export interface SubmitCommand {
@@ -87,6 +87,8 @@ export interface TokenHalfStatistics {
   readonly cacheBytes: number
   readonly weightBytes: number
   readonly work: StepWork
+  /** Since the model was loaded; null: it does not speculate. */
+  readonly speculation: SpeculationStatus | null
 }
 
 export type LinkState = "connecting" | "up" | "lost"

@@ -156,6 +156,7 @@ export function createTokenHalf(options: TokenHalfOptions, dependencies: TokenHa
           stepUsMean,
           ...memory(),
           work: { stepUs, ...collectives.take() },
+          speculation: null,
         },
       })
     },

@@ -176,5 +176,7 @@ function addUsages(usages: readonly Usage[]): Usage {
     cachedTokens: sum((usage) => usage.cachedTokens),
     completionTokens: sum((usage) => usage.completionTokens),
     reasoningTokens: sum((usage) => usage.reasoningTokens),
+    draftedTokens: sum((usage) => usage.draftedTokens ?? 0),
+    acceptedTokens: sum((usage) => usage.acceptedTokens ?? 0),
   }
 }

@@ -84,6 +84,25 @@ export function renderPrometheus(sources: {
   family("gauge", "kv_used_bytes", "KV memory in use.", one(engine.kv.bytesUsed))
   family("gauge", "kv_total_bytes", "KV memory reserved.", one(engine.kv.bytesTotal))
   family("gauge", "kv_positions", "Positions that the KV memory can hold.", one(engine.kv.positionsTotal))
+  const { speculation } = engine
+  family("counter", "speculation_proposed_tokens_total", "Tokens proposed to the model by speculation.", [
+    [{}, speculation?.proposedTokens ?? null],
+  ])
+  family("counter", "speculation_accepted_tokens_total", "Proposed tokens that the model took.", [
+    [{}, speculation?.acceptedTokens ?? null],
+  ])
+  family("counter", "speculation_steps_total", "Judgements of proposed tokens, one a sequence and step.", [
+    [{}, speculation?.steps ?? null],
+  ])
+  family("gauge", "speculation_depth", "Tokens proposed for a sequence and step, of late.", [
+    [{}, speculation?.depth ?? null],
+  ])
+  family("gauge", "speculation_sequences_active", "Running sequences that are proposed for.", [
+    [{}, speculation?.active ?? null],
+  ])
+  family("gauge", "speculation_sequences_resting", "Running sequences for which speculation does not pay now.", [
+    [{}, speculation?.resting ?? null],
+  ])
   family("gauge", "uptime_seconds", "Seconds since the front started.", one(sources.uptimeSeconds))
   family("gauge", "dashboard_viewers", "Open event streams of the dashboard.", one(sources.viewers))
   family("gauge", "front_resident_bytes", "Resident memory of the front process.", one(process.memoryUsage.rss()))

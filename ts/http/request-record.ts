@@ -74,6 +74,8 @@ export function createRequestRecord(
   let promptTokens = 0
   let cachedTokens = 0
   let completionTokens = 0
+  let draftedTokens = 0
+  let acceptedTokens = 0
   let queuedMs: number | null = null
   let prefillMs: number | null = null
   let firstTokenMs: number | null = null
@@ -89,6 +91,8 @@ export function createRequestRecord(
     prompt_tokens: promptTokens,
     cached_tokens: cachedTokens,
     completion_tokens: completionTokens,
+    drafted_tokens: draftedTokens,
+    accepted_tokens: acceptedTokens,
     ttft_ms: roundMaybe(firstTokenMs),
     latency_ms: round(endMs ?? now() - beganMs),
     generation_tps: perSecond(decode()),
@@ -137,6 +141,8 @@ export function createRequestRecord(
         cachedTokens = result.usage.cachedTokens
         lateTokens = Math.max(0, result.usage.completionTokens - completionTokens)
         completionTokens = result.usage.completionTokens
+        draftedTokens = result.usage.draftedTokens ?? 0
+        acceptedTokens = result.usage.acceptedTokens ?? 0
         const [first] = result.times
         // The token half's own measures: news of the start may come together with the first token.
         if (first !== undefined) {

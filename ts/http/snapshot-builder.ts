@@ -1,8 +1,8 @@
 // Counters, engine status and cluster status -> the dashboard's Snapshot. Pure but for the clock of the metrics.
 
 import type { ClusterStatus, LinkStatus, RankMemory } from "../control/index.ts"
-import type { LinkView, MemoryView, PercentilesView, Snapshot } from "../dashboard/index.ts"
-import type { EngineStatus } from "../engine/index.ts"
+import type { LinkView, MemoryView, PercentilesView, Snapshot, SpeculationView } from "../dashboard/index.ts"
+import type { EngineStatus, SpeculationStatus } from "../engine/index.ts"
 import type { Distribution } from "./distribution.ts"
 import type { CollectiveTotals } from "./collective-totals.ts"
 import { LIMITS } from "./limits.ts"
@@ -79,6 +79,21 @@ export function buildSnapshot(
     },
     collectives: collectivesView(metrics.collectives),
     prefix_cache: { hit_tokens: metrics.cachedTokens, prompt_tokens: metrics.promptTokens },
+    speculation: engine.speculation === null ? null : speculationView(engine.speculation),
+  }
+}
+
+function speculationView(status: SpeculationStatus): SpeculationView {
+  const { kind, proposedTokens, acceptedTokens, depth, active, resting } = status
+  return {
+    kind,
+    proposed_tokens: proposedTokens,
+    accepted_tokens: acceptedTokens,
+    acceptance: proposedTokens === 0 ? null : round(acceptedTokens / proposedTokens, 3),
+    depth: round(depth, 2),
+    active,
+    resting,
+    switched_off: active === 0 && resting > 0,
   }
 }
 

@@ -80,6 +80,7 @@ export function sampleSnapshot(size: number, change: Partial<Snapshot> = {}): Sn
     prefill_tps_60s: 1240.5,
     decode_tps_60s: 62.4,
     prefix_cache: { hit_tokens: 41_200, prompt_tokens: 98_304 },
+    speculation: null,
     ...change,
   }
 }
@@ -107,6 +108,8 @@ function request(id: string, time: number, status: string): Snapshot["requests"]
     prompt_tokens: 40,
     cached_tokens: 16,
     completion_tokens: 128,
+    drafted_tokens: 0,
+    accepted_tokens: 0,
     ttft_ms: 84,
     latency_ms: 2060,
     generation_tps: 62.1,
