@@ -1,10 +1,8 @@
 // The composition root: joins engine, control and http into a server. The only file that knows them all. Flags are
 // ts/cli's; the rank process is rank.ts.
 
-import { readFile } from "node:fs/promises"
 import { availableParallelism, homedir } from "node:os"
 import { join, resolve } from "node:path"
-import { fileURLToPath } from "node:url"
 import { type Hostfile, loadSecret, RANK_STOP_GRACE_MS, readHostfile } from "./control/index.ts"
 import {
   createEngine,
@@ -18,7 +16,9 @@ import { createLogStore, createServer, type Server, type ServerOptions } from ".
 import type { Isolation } from "./isolation.ts"
 import { locateModel } from "./model-location.ts"
 import { startProcessIsolation } from "./process-isolation.ts"
+import { PROGRAM_FOLDER, programVersion } from "./program.ts"
 import type { RankOptions } from "./rank.ts"
+import { rankLayout, rankPlaceOptions } from "./rank-layout.ts"
 import { type Signals, watchSignals } from "./signals.ts"
 import { StartError } from "./start-error.ts"
 import { startThreadIsolation } from "./thread-isolation.ts"
@@ -32,6 +32,10 @@ export interface ServeOptions {
   readonly modelsFolder?: string | undefined
   /** Default: hostfile.json beside this program. */
   readonly hostfile?: string | undefined
+  /** Configuration file for ssh to the other hosts. Default: the user's own. */
+  readonly sshConfig?: string | undefined
+  /** Where the other hosts' ranks reach the front. Default: a free port. */
+  readonly controlPort?: number | undefined
   /** Processes of this machine that the model is split over, 1 to 4. Default 1. */
   readonly localRanks?: number | undefined
   /** Where the token half runs. "thread" is for one host and for tests. Default "process". */
@@ -79,15 +83,15 @@ export async function serve(options: ServeOptions): Promise<number> {
 
 async function run(options: ServeOptions, signals: Signals, closers: (() => Promise<void>)[]): Promise<void> {
   const startedMs = performance.now()
-  const root = fileURLToPath(new URL("../../", import.meta.url))
-  const version = await packageVersion(root)
-  const hostfile = await badInput(() => singleHost(options.hostfile ?? join(root, "hostfile.json")))
+  const root = PROGRAM_FOLDER
+  const version = await programVersion()
+  const hostfile = await badInput(() => readHostfile(options.hostfile ?? join(root, "hostfile.json")))
   const files = await badInput(() => openModel(options, root))
   await badInput(async () => tokenHalfOptions(options.engine))
   const start = createStart()
 
   let reportIncident: Server["reportIncident"] = () => {}
-  const isolation = await startIsolation(options, { root, version, hostfile }, start, (reason) =>
+  const isolation = await startIsolation(options, { version, hostfile }, start, (reason) =>
     reportIncident("rank_lost", reason),
   )
   closers.push(() => isolation.close(RANK_STOP_GRACE_MS))
@@ -180,7 +184,6 @@ function createStart(): Start {
 }
 
 interface Place {
-  readonly root: string
   readonly version: string
   readonly hostfile: Hostfile
 }
@@ -191,11 +194,10 @@ async function startIsolation(
   start: Start,
   lost: (reason: string) => void,
 ): Promise<Isolation> {
+  const layout = rankLayout(place.hostfile, options.localRanks, options.controlPort)
   const ranks = options.localRanks ?? 1
-  if (!Number.isInteger(ranks) || ranks < 1 || ranks > MAX_LOCAL_RANKS) {
-    throw new StartError(`the number of local ranks is 1 to ${MAX_LOCAL_RANKS}`, 2)
-  }
-  if (ranks > 1 && options.isolation === "thread") throw new StartError("several ranks need processes of their own", 2)
+  if (layout.size > 1 && options.isolation === "thread")
+    throw new StartError("several ranks need processes of their own", 2)
   if (ranks > 1 && tokenHalfOptions(options.engine).device !== "cpu") {
     throw new StartError("several local ranks share one processor: take the cpu back end", 2)
   }
@@ -210,29 +212,21 @@ async function startIsolation(
   }
   if (options.isolation === "thread") return await startThreadIsolation(engine, events)
   return await startProcessIsolation({
-    hostfile: place.hostfile,
-    localRanks: ranks,
+    layout,
+    envs: place.hostfile.envs,
+    sshConfig: options.sshConfig === undefined ? undefined : resolve(options.sshConfig),
+    version: place.version,
     secret: await loadSecret(resolve(options.stateFolder ?? join(homedir(), ".mlx-jaccl-cluster"))),
-    command: [process.execPath, options.program ?? join(place.root, "bin", "mlx-cluster.js"), "rank"],
-    rankOptions: { version: place.version, engine } satisfies RankOptions,
+    command: [process.execPath, options.program ?? join(PROGRAM_FOLDER, "bin", "mlx-cluster.js"), "rank"],
+    rankOptions: (rank) =>
+      ({ version: place.version, engine, ...rankPlaceOptions(layout, rank) }) satisfies RankOptions,
     events,
   })
 }
 
-const MAX_LOCAL_RANKS = 4
-
 /** Ranks of one machine share its cores: a rank that waits for another must not keep it from running. */
 function threadsOf(ranks: number): number {
   return Math.max(1, Math.floor(availableParallelism() / ranks))
-}
-
-/** Ranks on other hosts are not started by this version: better said than half done. */
-async function singleHost(path: string): Promise<Hostfile> {
-  const hostfile = await readHostfile(path)
-  if (hostfile.hosts.length === 1) return hostfile
-  throw new StartError(
-    `${path} names ${hostfile.hosts.length} hosts; this version serves from one: give a hostfile with this machine alone`,
-  )
 }
 
 async function openModel(options: ServeOptions, root: string): Promise<ModelFiles> {
@@ -247,11 +241,6 @@ async function badInput<Value>(work: () => Promise<Value>): Promise<Value> {
   } catch (error) {
     throw error instanceof StartError ? error : new StartError(describe(error), 2, error)
   }
-}
-
-async function packageVersion(root: string): Promise<string> {
-  const text: unknown = JSON.parse(await readFile(join(root, "package.json"), "utf8"))
-  return typeof text === "object" && text !== null && "version" in text ? String(text.version) : "0.0.0"
 }
 
 /** One server a process: what stderr gets, GET /logs shows. */

@@ -1,25 +1,37 @@
 // The token half in processes of its own, which the front can end and start again: the way for all but tests.
 
 import { createConnectionPort } from "./connection-port.ts"
-import { createLocalLauncher, startRankGroup, type Hostfile, type RankConnection } from "./control/index.ts"
+import {
+  createLocalLauncher,
+  createSshLauncher,
+  type RankConnection,
+  type RankLauncher,
+  startRankGroup,
+} from "./control/index.ts"
 import { createFrameLink } from "./engine/index.ts"
+import { PROGRAM_FOLDER } from "./program.ts"
 import { introduceRanks } from "./rank-meeting.ts"
+import type { RankLayout } from "./rank-layout.ts"
 import type { Isolation, IsolationEvents } from "./isolation.ts"
 
 export interface ProcessIsolationOptions {
-  readonly hostfile: Hostfile
-  /** Rank processes on this machine. */
-  readonly localRanks: number
+  readonly layout: RankLayout
+  /** Environment of every rank, of the hostfile. */
+  readonly envs: Readonly<Record<string, string>>
+  /** Configuration of ssh in place of the user's own. */
+  readonly sshConfig?: string | undefined
+  readonly version: string
   readonly secret: Uint8Array
   /** Program and arguments that run a rank. */
   readonly command: readonly [string, ...string[]]
   /** Told to each rank process on its standard input. */
-  readonly rankOptions: unknown
+  readonly rankOptions: (rank: number) => unknown
   readonly events: IsolationEvents
 }
 
 export async function startProcessIsolation(options: ProcessIsolationOptions): Promise<Isolation> {
-  const { events, hostfile, localRanks: size } = options
+  const { events, layout } = options
+  const { size } = layout
   const port = createConnectionPort()
   const link = createFrameLink(port)
   const connections = new Map<number, RankConnection>()
@@ -37,14 +49,13 @@ export async function startProcessIsolation(options: ProcessIsolationOptions): P
 
   const group = await startRankGroup({
     size,
-    hostnames: Array.from({ length: size }, () => hostfile.hosts[0]?.ssh ?? "localhost"),
-    links: size === 1 ? hostfile.topology.links : meshOf(size),
-    launcher: createLocalLauncher({
-      command: options.command,
-      onLine: (rank, line) => events.log(`rank ${rank}: ${line}`),
-    }),
+    hostnames: layout.hostnames,
+    links: layout.links,
+    address: layout.control,
+    version: options.version,
+    launcher: createLauncher(options),
     secret: options.secret,
-    rankOptions: () => options.rankOptions,
+    rankOptions: options.rankOptions,
     events: {
       joined(connection) {
         joined(connection)
@@ -77,9 +88,19 @@ export async function startProcessIsolation(options: ProcessIsolationOptions): P
   }
 }
 
-function meshOf(size: number) {
-  const ranks = Array.from({ length: size }, (_, rank) => rank)
-  return ranks.flatMap((from) =>
-    ranks.filter((to) => to !== from).map((to) => ({ from, to, transport: "tcp" as const, device: "" })),
-  )
+/** Never asked for: ranks of this machine are not started over ssh. */
+const HERE = { ssh: "localhost", folder: PROGRAM_FOLDER }
+
+/** Ranks of this machine are children; the others are started over ssh. */
+function createLauncher({ command, envs, events, layout, sshConfig }: ProcessIsolationOptions): RankLauncher {
+  const onLine = (rank: number, line: string) => events.log(`rank ${rank}: ${line}`)
+  const local = createLocalLauncher({ command, env: envs, onLine })
+  const overSsh = createSshLauncher({
+    host: (rank) => layout.remote(rank) ?? HERE,
+    // Which MLX computes is chosen for all hosts at once.
+    env: process.env["BACKEND"] === undefined ? envs : { BACKEND: process.env["BACKEND"], ...envs },
+    config: sshConfig,
+    onLine,
+  })
+  return { launch: (spec) => (layout.remote(spec.rank) === null ? local : overSsh).launch(spec) }
 }

@@ -2,7 +2,7 @@
 // control plane; what the ranks then say to each other never passes the front.
 
 import { randomBytes } from "node:crypto"
-import { ControlError, type RankConnection } from "./control/index.ts"
+import { type Address, ControlError, type RankConnection } from "./control/index.ts"
 import type { RankGroupPlace } from "./engine/index.ts"
 
 const LISTEN_TASK = "group.listen"
@@ -11,16 +11,15 @@ const CONNECT_TASK = "group.connect"
 const LISTEN_MS = 45_000
 const CONNECT_MS = 5000
 const NONCE_BYTES = 32
-/** All ranks run on this machine. */
-const HOST = "127.0.0.1"
 
 type Meeting = Awaited<ReturnType<RankGroupPlace["meet"]>>
 
 /** The front's end, once every rank of an epoch is connected. */
 export async function introduceRanks(connections: readonly Pick<RankConnection, "task">[]): Promise<void> {
-  const ports = await Promise.all(connections.map((rank) => rank.task(LISTEN_TASK, null, LISTEN_MS)))
+  const addresses = await Promise.all(connections.map((rank) => rank.task(LISTEN_TASK, null, LISTEN_MS)))
   const meeting: Meeting = {
-    addresses: ports.map((port) => ({ host: HOST, port: Number(port) })),
+    // The ranks are authenticated and of the same version.
+    addresses: addresses as Address[],
     nonce: randomBytes(NONCE_BYTES).toString("hex"),
   }
   await Promise.all(connections.map((rank) => rank.task(CONNECT_TASK, meeting, CONNECT_MS)))
@@ -34,7 +33,8 @@ export interface RankIntroduction {
 }
 
 /** The end of a rank. */
-export function createRankIntroduction(rank: number, size: number): RankIntroduction {
+export function createRankIntroduction(self: Omit<RankGroupPlace, "meet">): RankIntroduction {
+  const { size } = self
   let tellPort: (port: number) => void = () => {}
   let tellMeeting: (meeting: Meeting) => void = () => {}
   const listening = new Promise<number>((resolve) => {
@@ -48,16 +48,14 @@ export function createRankIntroduction(rank: number, size: number): RankIntroduc
       size === 1
         ? null
         : {
-            rank,
-            size,
-            host: HOST,
+            ...self,
             meet(port) {
               tellPort(port)
               return meeting
             },
           },
     async task(name, body) {
-      if (size > 1 && name === LISTEN_TASK) return await listening
+      if (size > 1 && name === LISTEN_TASK) return { host: self.host, port: await listening } satisfies Address
       if (size === 1 || name !== CONNECT_TASK) throw new ControlError("task_failed", `this rank knows no task ${name}`)
       // The front is authenticated and of the same version.
       tellMeeting(body as Meeting)

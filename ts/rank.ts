@@ -1,7 +1,7 @@
 // A rank process: the token half of the engine, and the rank's end of the control plane. Started by the front, which
 // tells it everything on its standard input; it ends when the front says so or is gone.
 
-import { hostname } from "node:os"
+import { homedir, hostname } from "node:os"
 import { createConnectionPort } from "./connection-port.ts"
 import {
   connectPeer,
@@ -13,6 +13,8 @@ import {
   tcpTransport,
 } from "./control/index.ts"
 import { createRankHost, type RankHost, serveLink, type TokenHalfOptions } from "./engine/index.ts"
+import { PROGRAM_FOLDER, programVersion } from "./program.ts"
+import { addressTowards } from "./rank-address.ts"
 import { createRankIntroduction } from "./rank-meeting.ts"
 import { createRankMemory } from "./rank-memory.ts"
 
@@ -20,6 +22,10 @@ import { createRankMemory } from "./rank-memory.ts"
 export interface RankOptions {
   readonly version: string
   readonly engine: Partial<TokenHalfOptions>
+  /** Address that this rank listens on for the others; null: the one that leads to the front. */
+  readonly address: string | null
+  /** Folders of the front's machine: this program's own and the user's. Models below them lie here below the same. */
+  readonly folders: { readonly program: string; readonly home: string }
 }
 
 /** Exit codes of a rank process, for whoever reads the front's log. */
@@ -57,8 +63,17 @@ export async function runRank(): Promise<void> {
   try {
     const spec = await readRankSpec(process.stdin, () => end(EXIT.orphaned, ORPHAN_GRACE_MS))
     process.title = `mlx-cluster rank ${spec.rank}`
-    const options = rankOptions(spec.options)
-    const introduction = createRankIntroduction(spec.rank, spec.size)
+    const version = await programVersion()
+    const options = rankOptions(spec.options, version)
+    const introduction = createRankIntroduction({
+      rank: spec.rank,
+      size: spec.size,
+      host: options.address ?? (await addressTowards(spec.coordinator.host, spec.coordinator.port)),
+      folders: [
+        [options.folders.program, PROGRAM_FOLDER],
+        [options.folders.home, homedir()],
+      ],
+    })
     host = createRankHost(options.engine, introduction.place)
     void host.ended.then((error) => {
       if (error !== null) fail(error)
@@ -75,7 +90,7 @@ export async function runRank(): Promise<void> {
         epoch: spec.epoch,
         hostname: hostname(),
         pid: process.pid,
-        version: options.version,
+        version,
       },
       clock: systemClock,
       memory,
@@ -98,9 +113,16 @@ export async function runRank(): Promise<void> {
 const ORPHAN_GRACE_MS = 1_000
 
 /** The front and the rank are one program of one version: the values are checked by the engine, not here. */
-function rankOptions(value: unknown): RankOptions {
+function rankOptions(value: unknown, version: string): RankOptions {
   if (typeof value !== "object" || value === null || !("engine" in value) || !("version" in value)) {
     throw new ControlError("launch_failed", "the start line has no options for this rank")
   }
-  return { version: String(value.version), engine: Object(value.engine) }
+  if (value.version !== version) {
+    throw new ControlError(
+      "rank_refused",
+      `${hostname()} has mlx-cluster ${version}, the front ${String(value.version)}: run mlx-cluster bootstrap`,
+    )
+  }
+  // oxlint-disable-next-line no-unsafe-type-assertion -- see above
+  return value as RankOptions
 }

@@ -42,6 +42,8 @@ export function serveOptions(flags: FlagValues): ServeOptions {
       model: text(flags, "model"),
       modelsFolder: text(flags, "models-dir"),
       hostfile: text(flags, "hostfile"),
+      sshConfig: text(flags, "ssh-config"),
+      controlPort: numeral(flags, "control-port", { least: 0, most: PORT_MAX, whole: true }),
       localRanks: numeral(flags, "local-ranks", { least: 1, most: 4, whole: true }),
       isolation: choice(flags, "isolation", ISOLATIONS),
       shutdownTimeoutMs: times(numeral(flags, "shutdown-timeout", { least: 0 }), MS_PER_SECOND),
@@ -126,6 +128,16 @@ export const serve: Command = {
     },
     isolation: { type: "string", value: "<way>", help: "where the engine runs: process (default) or thread" },
     hostfile: { type: "string", value: "<file>", help: "machines of the cluster (default: hostfile.json)" },
+    "ssh-config": {
+      type: "string",
+      value: "<file>",
+      help: "ssh configuration for the other hosts (default: your own)",
+    },
+    "control-port": {
+      type: "string",
+      value: "<n>",
+      help: "port at which the other hosts' ranks reach this one (default: a free one)",
+    },
     "models-dir": { type: "string", value: "<folder>", help: "where models are looked for (default: models)" },
     "shutdown-timeout": {
       type: "string",

@@ -50,6 +50,8 @@ export interface CoordinatorOptions {
   readonly address: Address
   readonly secret: Uint8Array
   readonly size: number
+  /** Of this program: ranks of another version are refused. */
+  readonly version?: string | undefined
   readonly clock: Clock
   readonly events: CoordinatorEvents
   readonly heartbeatIntervalMs?: number
@@ -96,6 +98,12 @@ export async function createCoordinator(options: CoordinatorOptions): Promise<Co
     if (closed) throw new ControlError("rank_refused", "the coordinator is closing")
     if (rank.rank >= options.size) {
       throw new ControlError("rank_refused", `rank ${rank.rank} in a cluster of ${options.size}`)
+    }
+    if (options.version !== undefined && rank.version !== options.version) {
+      throw new ControlError(
+        "rank_refused",
+        `rank ${rank.rank} on ${rank.hostname} is mlx-cluster ${rank.version}, this is ${options.version}: run mlx-cluster bootstrap`,
+      )
     }
     if (rank.epoch !== epoch) {
       throw new ControlError("rank_refused", `rank ${rank.rank} is of epoch ${rank.epoch}, the cluster of ${epoch}`)

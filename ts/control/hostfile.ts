@@ -19,6 +19,8 @@ export interface Host {
   readonly ips: readonly string[]
   /** Devices towards each rank, a device a cable; empty towards itself and where no cable is. */
   readonly rdma: readonly (readonly string[])[]
+  /** Folder of this program there, absolute or from "~/"; null: the same as here. */
+  readonly dir: string | null
 }
 
 export interface Hostfile {
@@ -32,6 +34,8 @@ export interface Hostfile {
 
 const DEVICE = /^[A-Za-z0-9_.-]+$/
 const ENV_NAME = /^[A-Za-z_][A-Za-z0-9_]*$/
+// oxlint-disable-next-line no-control-regex -- a control character would end the line of a script
+const FOLDER = /^(~\/|\/)[^\u0000-\u001f]*$/
 // A leading dash would be an option of ssh; blanks and quotes have no place in a host name.
 const SSH_TARGET = /^[A-Za-z0-9_.:@%[\]][A-Za-z0-9_.:@%[\]-]*$/
 
@@ -94,7 +98,7 @@ function envsOf(value: unknown, fail: Fail): Record<string, string> {
 function hostOf(value: unknown, rank: number, size: number, fail: Fail): Host {
   const where = `hosts[${rank}]`
   const entry = record(value, where, "an object with ssh, ips and rdma", fail)
-  known(entry, where, ["ssh", "ips", "rdma"], fail)
+  known(entry, where, ["ssh", "ips", "rdma", "dir"], fail)
 
   const ssh = entry["ssh"]
   if (typeof ssh !== "string" || !SSH_TARGET.test(ssh)) {
@@ -108,7 +112,13 @@ function hostOf(value: unknown, rank: number, size: number, fail: Fail): Host {
   if (rank === 0 && size > 1 && ips.length === 0) {
     fail(`${where}.ips`, "expected an address: the other ranks reach the coordinator, rank 0, there")
   }
-  return { rank, ssh, ips, rdma: rowOf(entry["rdma"], rank, size, fail) }
+  return { rank, ssh, ips, rdma: rowOf(entry["rdma"], rank, size, fail), dir: folderOf(entry["dir"], where, fail) }
+}
+
+function folderOf(value: unknown, where: string, fail: Fail): string | null {
+  if (value === undefined || value === null) return null
+  if (typeof value === "string" && FOLDER.test(value)) return value
+  return fail(`${where}.dir`, `expected a folder that begins with / or ~/, got ${show(value)}`)
 }
 
 function rowOf(value: unknown, rank: number, size: number, fail: Fail): string[][] {

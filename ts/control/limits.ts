@@ -55,3 +55,15 @@ export const STDERR_FLUSH_MS = 250
 /** A rank process waits this long for the line on its standard input. */
 export const SPEC_TIMEOUT_MS = 10_000
 export const MAX_SPEC_BYTES = 64 * 1024
+
+/** ssh gives up a connection attempt after this. */
+export const SSH_CONNECT_TIMEOUT_S = 10
+/** ssh asks a silent host so often, and ends after so many questions without an answer: 15 s. */
+export const SSH_ALIVE_INTERVAL_S = 5
+export const SSH_ALIVE_MISSES = 3
+/** How often the front tells the guard of a rank on another host that it lives. */
+export const GUARD_BEAT_MS = 2_000
+/** A guard that hears nothing for so long ends its rank. Longer than the front may stand still for any reason. */
+export const GUARD_LEASE_MS = 30_000
+/** Beyond the grace of a rank on another host, for the way there and back. */
+export const SSH_STOP_MS = 3_000

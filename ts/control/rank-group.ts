@@ -19,6 +19,8 @@ export interface RankGroupOptions {
   readonly links?: readonly Pick<LinkStatus, "from" | "to" | "transport" | "device">[]
   readonly launcher: RankLauncher
   readonly secret: Uint8Array
+  /** Of this program: ranks of another version are refused. */
+  readonly version?: string | undefined
   /** Told to each rank process: opaque here. */
   readonly rankOptions: (rank: number) => unknown
   /** Where the coordinator listens; port 0 takes a free one. */
@@ -73,6 +75,7 @@ export async function startRankGroup(options: RankGroupOptions): Promise<RankGro
     address: options.address ?? { host: "127.0.0.1", port: 0 },
     secret: options.secret,
     size,
+    version: options.version,
     clock,
     events: {
       joined(connection) {

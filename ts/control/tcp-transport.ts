@@ -45,8 +45,16 @@ export const tcpTransport: Transport = {
 function listening(server: Server, address: Address): Promise<void> {
   return new Promise((resolve, reject) => {
     const failed = (error: Error) => {
+      const cure =
+        "code" in error && error.code === "EADDRNOTAVAIL"
+          ? `; ${address.host} is no address of this machine: mend ips of hosts[0] in the hostfile, or serve from that host`
+          : ""
       reject(
-        new ControlError("listen_failed", `cannot listen on ${address.host}:${address.port}: ${error.message}`, error),
+        new ControlError(
+          "listen_failed",
+          `cannot listen on ${address.host}:${address.port}: ${error.message}${cure}`,
+          error,
+        ),
       )
     }
     server.once("error", failed)

@@ -1,13 +1,13 @@
 // The token half of every rank but the first: does what rank 0 says, in its order. Knows no queue, no record, no client.
 
 import type { Checkpoint, NativeEngine } from "mlx-jaccl-rs"
-import { openModelFiles } from "./checkpoint/index.ts"
+import { modelSignature, openModelFiles } from "./checkpoint/index.ts"
 import { createCollectiveMeter } from "./collective-meter.ts"
 import { EngineError } from "./errors.ts"
 import type { LinkNotice } from "./link.ts"
 import { createMemoryMeter } from "./memory-meter.ts"
 import { loadModelParts, type ModelParts, type OpenModel } from "./model-parts.ts"
-import type { RankPlace } from "./rank-place.ts"
+import { localPath, type RankPlace } from "./rank-place.ts"
 import type { StepPlan } from "./scheduling/index.ts"
 import type { StepFollower, StepMessage } from "./step-channel.ts"
 
@@ -50,10 +50,16 @@ export function createFollowerHalf(dependencies: FollowerDependencies): Follower
 
   const messageOf = (error: unknown): string => (error instanceof Error ? error.message : String(error))
 
-  async function load({ model, path, epoch }: StepMessage & { kind: "load" }): Promise<void> {
+  async function load({ model, path: given, signature, epoch }: StepMessage & { kind: "load" }): Promise<void> {
     unload(model)
+    const path = localPath(given, place.folders)
     try {
-      const { config } = await openModelFiles(path)
+      const { config } = await openModelFiles(path).catch((error: unknown) => {
+        throw new EngineError("model_unreadable", `${messageOf(error)} Run mlx-cluster sync.`, { cause: error })
+      })
+      if ((await modelSignature(path)) !== signature) {
+        throw new EngineError("model_unreadable", `${path} is not the model that rank 0 has. Run mlx-cluster sync.`)
+      }
       const options = { model, firstWeight: nextWeight, elementBytes: dependencies.elementBytes, position: place }
       const parts = loadModelParts(engine, dependencies.openCheckpoint(path), config, options)
       nextWeight = parts.nextWeight

@@ -80,7 +80,7 @@ export function createRankHost(given: Partial<TokenHalfOptions> = {}, group: Ran
 }
 
 /** The worker listens, this thread asks around, the worker connects. Its own deadline ends a meeting that fails. */
-function openMeeting({ meet, rank, size, host }: RankGroupPlace): WorkerTask["group"] & object {
+function openMeeting({ meet, ...place }: RankGroupPlace): WorkerTask["group"] & object {
   const { port1, port2 } = new MessageChannel()
   port1.once("message", (port: number) => {
     meet(port).then(
@@ -88,7 +88,7 @@ function openMeeting({ meet, rank, size, host }: RankGroupPlace): WorkerTask["gr
       () => port1.close(),
     )
   })
-  return { place: { rank, size, host }, port: port2 }
+  return { place, port: port2 }
 }
 
 /** A timer that does not keep the process alive by itself. */

@@ -9,6 +9,14 @@ export interface RankPlace {
   readonly size: number
   /** Numeric address that the other ranks reach this one at. */
   readonly host: string
+  /** Folders of rank 0's machine and where they lie on this one; the first that fits counts. */
+  readonly folders?: readonly (readonly [from: string, to: string])[]
+}
+
+/** A path of rank 0's machine on this one. */
+export function localPath(path: string, folders: RankPlace["folders"] = []): string {
+  const found = folders.find(([from]) => path === from || path.startsWith(`${from}/`))
+  return found === undefined ? path : `${found[1]}${path.slice(found[0].length)}`
 }
 
 /** Where the ranks of a group listen, in rank order, and the number that proves that a peer is one of them. */

@@ -6,7 +6,15 @@ import { EngineError } from "./errors.ts"
 import { decodePlan, encodePlan, type StepPlan } from "./scheduling/index.ts"
 
 export type StepMessage =
-  | { readonly kind: "load"; readonly model: number; readonly path: string; readonly epoch: number }
+  | {
+      readonly kind: "load"
+      readonly model: number
+      /** On rank 0's machine. */
+      readonly path: string
+      /** Of rank 0's copy (checkpoint/model-signature.ts). */
+      readonly signature: string
+      readonly epoch: number
+    }
   /** KV memory for so many positions; comes after the load, when rank 0 knows how many there are. */
   | { readonly kind: "store"; readonly model: number; readonly positions: number }
   | { readonly kind: "unload"; readonly model: number }

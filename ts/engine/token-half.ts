@@ -2,7 +2,7 @@
 // MLX (worker.ts gives it the rings). Knows no thread and no ring.
 
 import type { Checkpoint, NativeEngine } from "mlx-jaccl-rs"
-import { openModelFiles } from "./checkpoint/index.ts"
+import { modelSignature, openModelFiles } from "./checkpoint/index.ts"
 import { createCollectiveMeter } from "./collective-meter.ts"
 import type { Command, LinkNotice, LoadCommand, SubmitCommand } from "./link.ts"
 import { createMemoryMeter } from "./memory-meter.ts"
@@ -68,7 +68,9 @@ export function createTokenHalf(options: TokenHalfOptions, dependencies: TokenHa
       const own = modelOptions(json, options)
       const { config } = await openModelFiles(path)
       const ownEpoch = epoch++
-      group?.leader.send({ kind: "load", model, path, epoch: ownEpoch })
+      if (group !== undefined) {
+        group.leader.send({ kind: "load", model, path, signature: await modelSignature(path), epoch: ownEpoch })
+      }
       told = true
       const created = createModelInstance(engine, dependencies.openCheckpoint(path), config, {
         ...own,

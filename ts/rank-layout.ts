@@ -1,0 +1,70 @@
+// Which ranks there are and where each of them runs: one a host of the hostfile, or several on this machine.
+
+import { homedir } from "node:os"
+import type { Address, Hostfile, LinkStatus } from "./control/index.ts"
+import { PROGRAM_FOLDER } from "./program.ts"
+import type { RankOptions } from "./rank.ts"
+import { StartError } from "./start-error.ts"
+
+export interface RankLayout {
+  readonly size: number
+  readonly hostnames: readonly string[]
+  readonly links: readonly Pick<LinkStatus, "from" | "to" | "transport" | "device">[]
+  /** Where the control plane listens: the hostfile's address of this machine, and no other. */
+  readonly control: Address
+  /** How the others reach this rank; null: where it leaves from towards the front. */
+  address(rank: number): string | null
+  /** What ssh is to call, and the folder of this program there; null: the rank runs on this machine. */
+  remote(rank: number): { readonly ssh: string; readonly folder: string } | null
+}
+
+const MAX_LOCAL_RANKS = 4
+const LOOPBACK = "127.0.0.1"
+
+/** Throws StartError. The first host of the hostfile is this machine. */
+export function rankLayout(hostfile: Hostfile, localRanks: number | undefined, controlPort = 0): RankLayout {
+  const { hosts } = hostfile
+  const ranks = localRanks ?? 1
+  if (!Number.isInteger(ranks) || ranks < 1 || ranks > MAX_LOCAL_RANKS) {
+    throw new StartError(`the number of local ranks is 1 to ${MAX_LOCAL_RANKS}`)
+  }
+  if (hosts.length === 1) {
+    return {
+      size: ranks,
+      hostnames: Array.from({ length: ranks }, () => hosts[0]?.ssh ?? "localhost"),
+      links: ranks === 1 ? [] : meshOf(ranks),
+      control: { host: LOOPBACK, port: controlPort },
+      address: () => LOOPBACK,
+      remote: () => null,
+    }
+  }
+  if (ranks > 1) {
+    throw new StartError(
+      `the hostfile names ${hosts.length} hosts, each of which runs one rank: several local ranks need a hostfile with this machine alone`,
+    )
+  }
+  return {
+    size: hosts.length,
+    hostnames: hosts.map(({ ssh }) => ssh),
+    links: hostfile.topology.links,
+    // readHostfile has seen to it that the first of several hosts has an address.
+    control: { host: hosts[0]?.ips[0] ?? LOOPBACK, port: controlPort },
+    address: (rank) => hosts[rank]?.ips[0] ?? null,
+    remote(rank) {
+      const host = hosts[rank]
+      return rank === 0 || host === undefined ? null : { ssh: host.ssh, folder: host.dir ?? PROGRAM_FOLDER }
+    },
+  }
+}
+
+/** What a rank is told of its place beside the engine's options. */
+export function rankPlaceOptions(layout: RankLayout, rank: number): Pick<RankOptions, "address" | "folders"> {
+  return { address: layout.address(rank), folders: { program: PROGRAM_FOLDER, home: homedir() } }
+}
+
+function meshOf(size: number): RankLayout["links"] {
+  const ranks = Array.from({ length: size }, (_, rank) => rank)
+  return ranks.flatMap((from) =>
+    ranks.filter((to) => to !== from).map((to) => ({ from, to, transport: "tcp", device: "" })),
+  )
+}
