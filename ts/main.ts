@@ -13,6 +13,7 @@ import {
   tokenHalfOptions,
 } from "./engine/index.ts"
 import { createLogStore, createServer, type Server, type ServerOptions } from "./http/index.ts"
+import { keepHeapSmall } from "./front-heap.ts"
 import type { Isolation } from "./isolation.ts"
 import { locateModel } from "./model-location.ts"
 import { startProcessIsolation } from "./process-isolation.ts"
@@ -64,6 +65,7 @@ export const SHUTDOWN_TIMEOUT_MS = 30_000
  * command or one of its files is wrong, 1 where anything else kept it from starting: then one line on stderr says why.
  */
 export async function serve(options: ServeOptions): Promise<number> {
+  keepHeapSmall()
   const signals = watchSignals()
   const closers: (() => Promise<void>)[] = []
   try {

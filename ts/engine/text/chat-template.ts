@@ -4,7 +4,7 @@
 import { Template } from "@huggingface/jinja"
 import { EngineError } from "../errors.ts"
 import type { ChatMessage, Prompt, ToolDefinition } from "../generation.ts"
-import { type ControlTextGuard, createControlTextGuard } from "./control-text.ts"
+import { type ControlTextGuard, createControlTexts } from "./control-text.ts"
 import { thinkingOptions } from "./thinking-options.ts"
 
 export type ChatPrompt = Extract<Prompt, { kind: "chat" }>
@@ -39,6 +39,7 @@ const RESERVED = new Set(["raise_exception", "strftime_now", "range", "true", "f
 /** Parsing dominates rendering, so each template is parsed once, when it is first needed. */
 export function createChatTemplate(source: ChatTemplateSource): ChatTemplate {
   const parsed = new Map<string, Template>()
+  const controlTexts = createControlTexts(source.controlTexts, source.markupTexts)
 
   function nameOf(withTools: boolean): string {
     return withTools && source.chatTemplates["tool_use"] !== undefined ? "tool_use" : "default"
@@ -55,7 +56,7 @@ export function createChatTemplate(source: ChatTemplateSource): ChatTemplate {
 
   return {
     render(prompt) {
-      const guard = createControlTextGuard(source.controlTexts, source.markupTexts)
+      const guard = controlTexts.guard()
       const tools = (prompt.tools ?? []).map(toolForTemplate)
       const messages = guard.hide(messagesForTemplate(prompt.messages))
       const continued = prompt.continueFinalMessage === true

@@ -16,23 +16,37 @@ export interface ControlTextGuard {
   pieces(rendered: string): readonly { readonly text: string; readonly literal: boolean }[]
 }
 
+/** Patterns made once a template: made anew for each prompt, their machine code would pile up. */
+export interface ControlTexts {
+  /** One for each prompt. */
+  guard(): ControlTextGuard
+}
+
+/** A mark of any guard; its first group is the guard's own number. */
+const MARKS = /\uE000([\da-f]+)\.(\d+)\uE001/g
+
+const NOTHING_TO_GUARD: ControlTextGuard = {
+  hide: (value) => value,
+  restore: (text) => text,
+  pieces: (text) => [{ text, literal: false }],
+}
+
 /**
  * `controlTexts`: texts of the control tokens. `markupTexts`: of other tokens that templates write (<think>); they stay
  * tokens beside hidden texts, and are borders, too.
  */
-export function createControlTextGuard(
-  controlTexts: readonly string[],
-  markupTexts: readonly string[] = [],
-): ControlTextGuard {
+export function createControlTexts(controlTexts: readonly string[], markupTexts: readonly string[] = []): ControlTexts {
   const texts = controlTexts.filter((text) => text.length > 0).toSorted((a, b) => b.length - a.length)
-  if (texts.length === 0)
-    return { hide: (value) => value, restore: (text) => text, pieces: (text) => [{ text, literal: false }] }
+  if (texts.length === 0) return { guard: () => NOTHING_TO_GUARD }
   const controls = new RegExp(texts.map(escapeForRegExp).join("|"), "g")
   const borders = new RegExp(`(${[controls.source, ...markupTexts.map(escapeForRegExp)].join("|")})`)
+  return { guard: () => createGuard(texts, controls, borders) }
+}
+
+function createGuard(texts: readonly string[], controls: RegExp, borders: RegExp): ControlTextGuard {
   // A fresh number each time: nobody can write a mark by hand.
   const nonce = randomBytes(8).toString("hex")
   const mark = (index: number): string => `\uE000${nonce}.${index}\uE001`
-  const marks = new RegExp(`\uE000${nonce}\\.(\\d+)\uE001`, "g")
   let hidden = 0
 
   function hideText(text: string): string {
@@ -50,7 +64,8 @@ export function createControlTextGuard(
     return value
   }
 
-  const restore = (text: string): string => text.replace(marks, (_, index: string) => texts[Number(index)] ?? "")
+  const restore = (text: string): string =>
+    text.replace(MARKS, (found, by: string, index: string) => (by === nonce ? (texts[Number(index)] ?? "") : found))
 
   return {
     hide,

@@ -112,3 +112,23 @@ t.test("after close it refuses", async (t) => {
   const files = await openModelFiles(TINY)
   await t.rejects(pool.encode(files, { kind: "text", text: "a" }), { code: "engine_unavailable" })
 })
+
+/** Ids are native memory that a thread gives back only when its event loop turns. */
+const skip = process.env["MLX_CLUSTER_ROUNDS"] !== "full" && "only in make test-full"
+
+t.test("long prompts leave nothing behind in a thread of the pool", { skip }, async (t) => {
+  const files = await openModelFiles(TINY)
+  const pool = createTextPool({ threads: 1, deadlineMs: 30_000 })
+  t.teardown(() => pool.close())
+  const text = "7\n".repeat(20_000)
+  const encode = async (times: number) => {
+    let bytes = 0
+    for (let i = 0; i < times; i++) bytes += (await pool.encode(files, { kind: "text", text })).ids.byteLength
+    return bytes
+  }
+  await encode(100)
+  const before = process.memoryUsage.rss()
+  const made = await encode(400)
+  const grown = process.memoryUsage.rss() - before
+  t.ok(grown < made / 4, `${(grown / 1e6).toFixed(1)} MB are left of ${(made / 1e6).toFixed(1)} MB of ids`)
+})

@@ -30,6 +30,8 @@ const DEFAULT_QUEUE = 1024
 const START_DEADLINE_MS = 60_000
 /** JavaScript heap of a thread: what a template may fill. */
 const HEAP_MEBIBYTES = 512
+/** Of it for young objects. Node's 48 would stay with each thread for ever, for prompts of some kilobytes. */
+const YOUNG_MEBIBYTES = 12
 
 export function createTextPool(options: TextPoolOptions = {}): TextPool {
   const deadlineMs = options.deadlineMs ?? DEFAULT_DEADLINE_MS
@@ -39,7 +41,9 @@ export function createTextPool(options: TextPoolOptions = {}): TextPool {
     maxThreads: options.threads ?? DEFAULT_THREADS,
     idleTimeout: Number.POSITIVE_INFINITY,
     maxQueue: options.queue ?? DEFAULT_QUEUE,
-    resourceLimits: { maxOldGenerationSizeMb: HEAP_MEBIBYTES },
+    // With "sync" a worker's event loop never turns, and the ids that the tokenizer allocates are never given back.
+    atomics: "disabled",
+    resourceLimits: { maxOldGenerationSizeMb: HEAP_MEBIBYTES, maxYoungGenerationSizeMb: YOUNG_MEBIBYTES },
   })
   const begun = new Map<number, () => void>()
   let tasks = 0
