@@ -62,6 +62,7 @@ export function serveOptions(flags: FlagValues): ServeOptions {
       allowedOrigins: someOf(texts(flags, "allowed-origin")),
       requestLog: text(flags, "request-log"),
       logPrompts: isSet(flags, "log-prompts") || undefined,
+      resumeWindowMs: times(numeral(flags, "resume-window", { least: 1, most: 3600 }), MS_PER_SECOND),
       maxPerClient: numeral(flags, "max-per-client", { least: 0, whole: true }),
     }),
     engine: given({
@@ -139,6 +140,11 @@ export const serve: Command = {
       help: "port at which the other hosts' ranks reach this one (default: a free one)",
     },
     "models-dir": { type: "string", value: "<folder>", help: "where models are looked for (default: models)" },
+    "resume-window": {
+      type: "string",
+      value: "<s>",
+      help: "seconds that a resumable stream is kept for a lost client (default 30)",
+    },
     "shutdown-timeout": {
       type: "string",
       value: "<s>",

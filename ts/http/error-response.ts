@@ -47,6 +47,16 @@ const httpRows = {
   forbidden_host: { status: 403, type: "permission_error", text: "The Host header names no host of this server." },
   forbidden_origin: { status: 403, type: "permission_error", text: "Pages of this origin may not use this server." },
   not_found: { status: 404, type: "invalid_request_error", text: "There is no such route." },
+  stream_not_found: {
+    status: 404,
+    type: "invalid_request_error",
+    text: "There is no such stream: it was not resumable, its window is over, or another key began it. Send the request again.",
+  },
+  stream_lost: {
+    status: 410,
+    type: "invalid_request_error",
+    text: "Events of this stream are no longer kept. Send the request again.",
+  },
   method_not_allowed: { status: 405, type: "invalid_request_error", text: "The route does not know this method." },
   request_timeout: { status: 408, type: "invalid_request_error", text: "The body did not arrive in time." },
   body_too_large: { status: 413, type: "invalid_request_error", text: "The body is larger than the server reads." },

@@ -56,9 +56,9 @@ export function createGate(settings: GateSettings): Gate {
       if (origin === undefined || !origins.has(origin.toLowerCase())) return {}
       return {
         "access-control-allow-origin": origin,
-        "access-control-allow-methods": "GET, HEAD, POST, OPTIONS",
+        "access-control-allow-methods": "GET, HEAD, POST, DELETE, OPTIONS",
         "access-control-allow-headers": request.headers.get("access-control-request-headers") ?? "*",
-        "access-control-expose-headers": "x-request-id, x-ignored-fields, retry-after",
+        "access-control-expose-headers": "x-request-id, x-ignored-fields, x-stream-id, retry-after",
         vary: "origin",
       }
     },

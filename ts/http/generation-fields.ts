@@ -76,6 +76,18 @@ export function stopOf(stop: string | readonly string[] | null | undefined): rea
   return typeof stop === "string" ? [stop] : stop
 }
 
+/** How the answer is to come. Throws invalid_value. */
+export function deliveryOf(fields: { readonly stream?: boolean | null; readonly resumable?: boolean | null }): {
+  readonly streamed: boolean
+  readonly resumable: boolean
+} {
+  const streamed = fields.stream ?? false
+  const resumable = fields.resumable ?? false
+  if (resumable && !streamed)
+    throw new HttpError("invalid_value", "'resumable' needs 'stream': true.", { param: "resumable" })
+  return { streamed, resumable }
+}
+
 function randomSeed(): bigint {
   return randomFillSync(new BigUint64Array(1))[0] ?? 0n
 }

@@ -29,6 +29,8 @@ export interface RunSink {
 export interface Run {
   /** The client is gone: nothing more is told to the sink. */
   abandon(reason: AbortReason): void
+  /** The client read too slowly and lost its connection, and the run goes on. */
+  slowReader(): void
   /** Ends it with an error for the client, as at the end of a drain. */
   fail(error: HttpError): void
 }
@@ -99,6 +101,7 @@ export function createRuns(parts: {
           for (const handle of handles) handle.cancel()
           record.end({ failed: "cancelled" })
         },
+        slowReader: () => record.slowReader(),
         fail: (error) => fail(error, true),
       }
       const stall = setTimeout(() => fail(new HttpError("stalled"), true), parts.stallMs)

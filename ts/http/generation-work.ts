@@ -15,6 +15,8 @@ export interface GenerationWork {
   readonly ignored: readonly string[]
   /** False: the client waits for the whole answer. */
   readonly streamed: boolean
+  /** Its events are numbered, and a lost connection does not end it. Only where `streamed`. */
+  readonly resumable: boolean
   /** A format remembers what it has said: one for each answer. */
   format(): StreamFormat
   whole(choices: readonly CollectedChoice[], usage: Usage): unknown

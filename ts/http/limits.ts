@@ -55,6 +55,14 @@ export const LIMITS = {
   stallMs: 600_000,
   /** Node only; uWS has its own fixed ten seconds. */
   headersTimeoutMs: 10_000,
+  /** Default of ServerOptions.resumeWindowMs: a resumable stream that nobody reads is kept so long. */
+  resumeWindowMs: 30_000,
+  /** Default of ServerOptions.resumeBytes: events kept of one resumable stream. */
+  resumeBytes: 2 * 1024 * 1024,
+  /** Events kept of all resumable streams; above it the one that has waited longest is given up. */
+  resumeTotalBytes: 64 * 1024 * 1024,
+  /** Resumable streams that run or are kept; above it the one that has waited longest is given up. */
+  resumableStreams: 1_024,
   /** WebSockets open at the same time. */
   sockets: 256,
   /** Requests that run at the same time on one WebSocket. */

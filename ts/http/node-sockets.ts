@@ -85,10 +85,12 @@ function portSocket(ws: WebSocket, pendingLimit: number, closed: (reason: AbortR
     },
     send(messages) {
       if (!open) return
+      if (ws.bufferedAmount > pendingLimit) {
+        gone("slow")
+        ws.terminate()
+        return
+      }
       for (const message of messages) ws.send(message)
-      if (ws.bufferedAmount <= pendingLimit) return
-      gone("slow")
-      ws.terminate()
     },
     close(code, reason) {
       if (open) ws.close(code, reason)

@@ -22,6 +22,10 @@ export interface ServerOptions {
   readonly keepAliveMs?: number
   /** Bytes held back for one slow reader. */
   readonly pendingLimit?: number
+  /** Milliseconds that a resumable stream is kept without a reader. */
+  readonly resumeWindowMs?: number
+  /** Bytes of events kept of one resumable stream. */
+  readonly resumeBytes?: number
   /** Requests of one client (key, or address) at the same time; 0: no bound of its own. */
   readonly maxPerClient?: number
   /** Further names and addresses that the Host header may carry. */
@@ -57,6 +61,8 @@ export function withDefaults(options: ServerOptions): Settings {
     requestTimeoutMs: options.requestTimeoutMs ?? LIMITS.stallMs,
     keepAliveMs: options.keepAliveMs ?? LIMITS.keepAliveMs,
     pendingLimit: options.pendingLimit ?? LIMITS.pendingStreamBytes,
+    resumeWindowMs: options.resumeWindowMs ?? LIMITS.resumeWindowMs,
+    resumeBytes: options.resumeBytes ?? LIMITS.resumeBytes,
     maxPerClient: options.maxPerClient ?? 0,
     allowedHosts: options.allowedHosts ?? [],
     allowedOrigins: options.allowedOrigins ?? [],

@@ -10,7 +10,7 @@ import { LIMITS } from "./limits.ts"
 import type { AcceptSocket, PortHandler, PortRequest } from "./server-port.ts"
 
 export interface Route {
-  readonly method: "GET" | "POST"
+  readonly method: "GET" | "POST" | "DELETE"
   /** Exact, or with a trailing "/*" that stands for one or more segments. */
   readonly path: string
   readonly access: Access

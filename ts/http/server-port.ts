@@ -43,7 +43,7 @@ export interface StreamWriter {
 /** One WebSocket. Text messages only: the server closes at a binary one. */
 export interface PortSocket {
   readonly open: boolean
-  /** In order. Above `pendingLimit` of unread bytes the socket is cut, and its listener hears "slow". */
+  /** In order. Above `pendingLimit` of bytes that wait already the socket is cut, and its listener hears "slow". */
   send(messages: readonly string[]): void
   /** What waits goes out first. The listener hears "closed". Idempotent. */
   close(code: number, reason: string): void

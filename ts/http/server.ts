@@ -14,6 +14,7 @@ import { createLogStore, type LogStore } from "./log-store.ts"
 import { createMetrics } from "./metrics.ts"
 import { type ServerOptions, withDefaults } from "./options.ts"
 import { createRequestLog } from "./request-log.ts"
+import { createResumableStreams } from "./resumable-streams.ts"
 import { createRouter } from "./router.ts"
 import { createRoutes } from "./routes/index.ts"
 import type { ServerPort } from "./server-port.ts"
@@ -67,6 +68,7 @@ export function createServer({ engine, cluster, options = {}, log = () => {}, lo
   const uptimeSeconds = () => (performance.now() - metrics.startedMs) / 1000
   const snapshot = () =>
     buildSnapshot(metrics, engine.status(), cluster(), { version: settings.version, uptimeSeconds: uptimeSeconds() })
+  const streams = createResumableStreams({ windowMs: settings.resumeWindowMs, streamBytes: settings.resumeBytes })
   const sockets = createSocketHub()
   const viewers = createViewerHub(snapshot, LIMITS.snapshotMs)
   const record = (code: string, message: string, requestId: string, error: unknown) => {
@@ -80,6 +82,7 @@ export function createServer({ engine, cluster, options = {}, log = () => {}, lo
     admission,
     metrics,
     runs,
+    streams,
     sockets,
     viewers,
     snapshot,
@@ -149,6 +152,7 @@ export function createServer({ engine, cluster, options = {}, log = () => {}, lo
       viewers.close()
       for (const run of runs.active) run.fail(new HttpError("draining"))
       sockets.close()
+      streams.close()
       await port?.close()
       await requestLog?.close()
     },

@@ -8,6 +8,7 @@ import type { Runs } from "./generation-run.ts"
 import type { LogStore } from "./log-store.ts"
 import type { Metrics } from "./metrics.ts"
 import type { Settings } from "./options.ts"
+import type { ResumableStreams } from "./resumable-streams.ts"
 import type { SocketHub } from "./socket-hub.ts"
 import type { ViewerHub } from "./viewer-hub.ts"
 
@@ -18,6 +19,7 @@ export interface Services {
   readonly admission: Admission
   readonly metrics: Metrics
   readonly runs: Runs
+  readonly streams: ResumableStreams
   readonly sockets: SocketHub
   readonly viewers: ViewerHub
   readonly snapshot: () => Snapshot

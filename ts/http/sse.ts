@@ -2,12 +2,15 @@
 
 const DATA = "data: "
 
+/** Data of the event that ends an OpenAI stream. */
+export const SSE_END = "[DONE]"
+
 export const SSE = {
   contentType: "text/event-stream; charset=utf-8",
   /** A comment: a legal no-op. */
   filler: ":\n\n",
   keepAlive: ": keep-alive\n\n",
-  done: "data: [DONE]\n\n",
+  done: `${DATA}${SSE_END}\n\n`,
 } as const
 
 /** `data` may have several lines. */
@@ -18,6 +21,10 @@ export function sseEvent(name: string, data: string): string {
 /** `json` has no raw line break: JSON.stringify makes none. */
 export function sseJson(json: string): string {
   return `${DATA}${json}\n\n`
+}
+
+export function sseNumbered(number: number, data: string): string {
+  return `id: ${number}\n${sseJson(data)}`
 }
 
 /** The data of each event in text that sseJson made: JSON, and "[DONE]" at the end. */

@@ -78,12 +78,14 @@ function portSocket(ws: WebSocket<SocketData>, pendingLimit: number, closed: (re
     },
     send(messages) {
       if (!open) return
+      if (ws.getBufferedAmount() > pendingLimit) {
+        gone("slow")
+        ws.close()
+        return
+      }
       ws.cork(() => {
         for (const message of messages) ws.send(message)
       })
-      if (ws.getBufferedAmount() <= pendingLimit) return
-      gone("slow")
-      ws.close()
     },
     close(code, reason) {
       if (open) ws.end(code, reason)

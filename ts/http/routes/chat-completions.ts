@@ -4,7 +4,7 @@ import type { GenerationRequest } from "../../engine/index.ts"
 import { chatCompletion, createChatStreamFormat } from "../chat-format.ts"
 import { chatMessages, toolDefinitions } from "../chat-messages.ts"
 import { HttpError } from "../error-response.ts"
-import { resolveModel, samplingOf, stopOf } from "../generation-fields.ts"
+import { deliveryOf, resolveModel, samplingOf, stopOf } from "../generation-fields.ts"
 import type { PrepareWork } from "../generation-work.ts"
 import { sortFields, unsupported } from "../refused-fields.ts"
 import { CHAT_FIELDS, COMPLETION_FIELDS } from "../request-fields.ts"
@@ -64,7 +64,7 @@ export function createChatWork(services: Services): PrepareWork {
       requests: [request],
       choices,
       ignored,
-      streamed: body.stream ?? false,
+      ...deliveryOf(body),
       format: () => createChatStreamFormat(identity, body.stream_options?.include_usage ?? false),
       whole: (collected, usage) => chatCompletion(identity, collected, usage, logprobs !== null),
       ...(body.parallel_tool_calls === false

@@ -4,7 +4,7 @@
 import type { GenerationRequest, Prompt } from "../../engine/index.ts"
 import { completion, createCompletionStreamFormat } from "../completion-format.ts"
 import { HttpError } from "../error-response.ts"
-import { resolveModel, samplingOf, stopOf } from "../generation-fields.ts"
+import { deliveryOf, resolveModel, samplingOf, stopOf } from "../generation-fields.ts"
 import type { PrepareWork } from "../generation-work.ts"
 import { LIMITS } from "../limits.ts"
 import { sortFields } from "../refused-fields.ts"
@@ -70,7 +70,7 @@ export function createCompletionWork(services: Services): PrepareWork {
       requests,
       choices,
       ignored,
-      streamed: body.stream ?? false,
+      ...deliveryOf(body),
       format: () => createCompletionStreamFormat(identity, body.stream_options?.include_usage ?? false),
       whole: (collected, usage) => completion(identity, collected, usage, logprobs !== null),
     }

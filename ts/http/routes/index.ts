@@ -10,6 +10,7 @@ import { logRoutes } from "./logs.ts"
 import { modelRoutes } from "./models.ts"
 import { operationRoutes } from "./operations.ts"
 import { socketRoute } from "./socket.ts"
+import { streamRoutes } from "./streams.ts"
 
 export function createRoutes(services: Services): readonly Route[] {
   const chat = createChatWork(services)
@@ -18,6 +19,7 @@ export function createRoutes(services: Services): readonly Route[] {
     chatCompletionsRoute(services, chat),
     completionsRoute(services, completion),
     socketRoute(services, { "/v1/chat/completions": chat, "/v1/completions": completion }),
+    ...streamRoutes(services),
     ...modelRoutes(services),
     ...operationRoutes(services),
     ...logRoutes(services),

@@ -80,6 +80,11 @@ export const samplingFields = {
     ]),
   ),
   stream: Nullable(Type.Boolean()),
+  resumable: Nullable(
+    Type.Boolean({
+      description: "A lost connection does not end the stream; GET /v1/streams/{id} goes on. Extension.",
+    }),
+  ),
   stream_options: Nullable(
     Type.Object({
       include_usage: Nullable(Type.Boolean({ description: "One more chunk, with usage and no choices." })),
