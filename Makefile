@@ -9,7 +9,7 @@ RANKS ?=
 cluster := node bin/mlx-cluster.js
 
 .DEFAULT_GOAL := help
-.PHONY: help setup server status monitor logs generate test test-clients test-full test-native lint format check bench clean
+.PHONY: help setup server server-bg server-stop server-restart status monitor logs generate test test-clients test-full test-native lint format check bench clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -20,6 +20,17 @@ setup: ## check the tools, fetch MLX, build everything (does nothing when all is
 server: ## serve a model: MODEL=<folder, .gguf or id> HOST= PORT= BACKEND= RANKS= ARGS="..."
 	@scripts/setup.sh $(if $(MODEL),,model)
 	@exec $(cluster) serve $(if $(MODEL),--model $(MODEL)) --host $(HOST) --port $(PORT) $(if $(RANKS),--local-ranks $(RANKS)) $(ARGS)
+
+server-bg: ## the same in the background; returns when it is ready
+	@scripts/setup.sh $(if $(MODEL),,model)
+	@$(cluster) up $(if $(MODEL),--model $(MODEL)) --host $(HOST) --port $(PORT) $(if $(RANKS),--local-ranks $(RANKS)) $(ARGS)
+
+server-stop: ## end the server that server-bg has started
+	@$(cluster) down $(ARGS)
+
+server-restart: ## server-stop, then server-bg
+	@$(MAKE) --no-print-directory server-stop ARGS=
+	@$(MAKE) --no-print-directory server-bg
 
 status: ## one screen about the server that runs
 	@$(cluster) status --url http://$(HOST):$(PORT) $(ARGS)

@@ -1,6 +1,7 @@
 // The command `mlx-cluster`: finds the subcommand and turns errors into one line and an exit code.
 
 import { type Command, EXIT, UsageError } from "./command.ts"
+import { down } from "./down.ts"
 import { generate } from "./generate.ts"
 import { commandHelp, programHelp } from "./help.ts"
 import { logs } from "./logs.ts"
@@ -10,9 +11,10 @@ import { rank } from "./rank.ts"
 import { serve } from "./serve.ts"
 import { setup } from "./setup.ts"
 import { status } from "./status.ts"
+import { up } from "./up.ts"
 import { version } from "./version.ts"
 
-const COMMANDS: readonly Command[] = [serve, status, monitor, logs, generate, setup, version, rank]
+const COMMANDS: readonly Command[] = [serve, up, down, status, monitor, logs, generate, setup, version, rank]
 
 const isHelp = (word: string | undefined) => word === "--help" || word === "-h" || word === "help"
 

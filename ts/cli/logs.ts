@@ -1,7 +1,9 @@
 // `mlx-cluster logs`: the newest lines of the front and of all ranks, filtered, and what comes after them.
 
+import { existsSync, readFileSync } from "node:fs"
 import { setTimeout as pause } from "node:timers/promises"
-import { type Command, CommandError, EXIT, UsageError } from "./command.ts"
+import { logPath, stateFolder } from "./background-server.ts"
+import { type Command, CommandError, EXIT, type FlagValues, UsageError } from "./command.ts"
 import { isSet, numeral, text } from "./parse.ts"
 import { SERVER_FLAGS, type ServerAddress, ask, field, refusal, serverAddress } from "./server-client.ts"
 import { paintFor, printable } from "./terminal.ts"
@@ -54,6 +56,17 @@ function clock(time: number): string {
   return new Date(time).toLocaleTimeString("en-GB", { hour12: false })
 }
 
+/** The end of the log file of `up`, where there is one and no address was asked for. */
+function showFile(flags: FlagValues, count: number): boolean {
+  if (text(flags, "url") !== undefined || process.env["MLX_CLUSTER_URL"] !== undefined) return false
+  const path = logPath(stateFolder({}))
+  if (!existsSync(path)) return false
+  process.stderr.write(`no server answers; the end of ${path}:\n`)
+  const lines = readFileSync(path, "utf8").trimEnd().split("\n")
+  process.stdout.write(`${lines.slice(-count).map(printable).join("\n")}\n`)
+  return true
+}
+
 export const logs: Command = {
   name: "logs",
   summary: "show the log of a running server and all its ranks",
@@ -95,7 +108,12 @@ export const logs: Command = {
     // A reader such as `head` may close the pipe; that is no error.
     process.stdout.on("error", () => stop.abort())
     try {
-      const first = await read(address, 0)
+      const first = await read(address, 0).catch((error: unknown) => {
+        // A server that has ended has left its words behind.
+        if (!showFile(flags, count)) throw error
+        return null
+      })
+      if (first === null) return EXIT.ok
       for (const line of first.filter(wanted).slice(-count)) show(line)
       let last = first.at(-1)?.sequence ?? 0
       let heardMs = performance.now()

@@ -1,6 +1,7 @@
 // `mlx-cluster serve`: flags -> ServeOptions, then the composition root does the rest.
 
 import type { ServeOptions } from "../main.ts"
+import { STATE_FLAG } from "./background-server.ts"
 import { type Command, type FlagValues, UsageError } from "./command.ts"
 import { choice, isSet, numeral, text, texts } from "./parse.ts"
 
@@ -42,6 +43,7 @@ export function serveOptions(flags: FlagValues): ServeOptions {
       model: text(flags, "model"),
       modelsFolder: text(flags, "models-dir"),
       hostfile: text(flags, "hostfile"),
+      stateFolder: text(flags, "state-dir") ?? process.env["MLX_CLUSTER_STATE"],
       sshConfig: text(flags, "ssh-config"),
       controlPort: numeral(flags, "control-port", { least: 0, most: PORT_MAX, whole: true }),
       localRanks: numeral(flags, "local-ranks", { least: 1, most: 4, whole: true }),
@@ -139,6 +141,7 @@ export const serve: Command = {
       value: "<n>",
       help: "port at which the other hosts' ranks reach this one (default: a free one)",
     },
+    ...STATE_FLAG,
     "models-dir": { type: "string", value: "<folder>", help: "where models are looked for (default: models)" },
     "resume-window": {
       type: "string",

@@ -1,6 +1,7 @@
 // Requests to a running server: where it is, the key it asks, and errors as one line.
 
 import { readFileSync } from "node:fs"
+import { readBackgroundServer, stateFolder } from "./background-server.ts"
 import { CommandError, type FlagValues, type Flags, UsageError } from "./command.ts"
 import { text } from "./parse.ts"
 
@@ -9,7 +10,11 @@ const DEFAULT_URL = "http://127.0.0.1:8080"
 const ASK_TIMEOUT_MS = 5000
 
 export const SERVER_FLAGS: Flags = {
-  url: { type: "string", value: "<url>", help: `address of the server (default ${DEFAULT_URL}, or MLX_CLUSTER_URL)` },
+  url: {
+    type: "string",
+    value: "<url>",
+    help: `address of the server (default MLX_CLUSTER_URL, the one that up has started, or ${DEFAULT_URL})`,
+  },
   "api-key-file": {
     type: "string",
     value: "<file>",
@@ -23,10 +28,16 @@ export interface ServerAddress {
 }
 
 export function serverAddress(flags: FlagValues): ServerAddress {
-  const written = text(flags, "url") ?? process.env["MLX_CLUSTER_URL"] ?? DEFAULT_URL
+  const written = text(flags, "url") ?? process.env["MLX_CLUSTER_URL"] ?? backgroundUrl() ?? DEFAULT_URL
   const full = /^https?:\/\//.test(written) ? written : `http://${written}`
   if (!URL.canParse(full)) throw new UsageError(`--url is no address: ${JSON.stringify(written)}`)
   return { url: new URL(full), key: apiKey(text(flags, "api-key-file")) }
+}
+
+/** Of the server that `up` has started, if it is ready. */
+function backgroundUrl(): string | undefined {
+  const url = readBackgroundServer(stateFolder({}))?.url
+  return url === "" ? undefined : url
 }
 
 function apiKey(file: string | undefined): string {
