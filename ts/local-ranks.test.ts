@@ -4,6 +4,8 @@ import t, { type Test } from "tap"
 import { startServer, type ServerProcess } from "./testing/server-process.ts"
 
 const PROMPTS = ["What is the capital of France?", "Count to ten.", "Tell me a story about a fox.", "What is 3 + 4?"]
+/** Tokens; MLX's buffers are let go every 256 steps. */
+const LONG_ANSWER = 320
 const ANSWER_MS = 60_000
 
 async function complete(address: string, prompt: string, maxTokens = 48): Promise<string> {
@@ -58,6 +60,14 @@ t.test("batched answers over 2 and 4 ranks are those of one rank, also after kil
     t.equal(await stop(server), 0)
     t.same(server.ranks(), [], "no rank is left")
   }
+})
+
+t.test("two ranks run far more steps than the engine keeps its buffers for", async (t) => {
+  const server = start(t, 2)
+  const address = await server.ready
+  const answers = PROMPTS.map((prompt) => complete(address, prompt, LONG_ANSWER))
+  for (const answer of await Promise.all(answers)) t.ok(answer.length > 0)
+  t.equal(await stop(server), 0)
 })
 
 t.test("a wrong number of ranks is refused before anything starts", async (t) => {

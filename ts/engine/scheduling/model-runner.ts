@@ -94,13 +94,15 @@ export function createModelRunner(
   return {
     submit(plan) {
       encode(plan)
+      // Before the step and never after: clearing waits for what is submitted, and the other ranks, without which this
+      // step's collectives do not end, are told of it afterwards.
+      if (++steps % CLEAR_CACHE_STEPS === 0) engine.clearCache()
       try {
         engine.exec(buffer.tape, buffer.length)
       } catch (error) {
         if (error instanceof Error && KV_FULL.test(error.message)) throw new KvFullError(error)
         throw error
       }
-      if (++steps % CLEAR_CACHE_STEPS === 0) engine.clearCache()
     },
     read(plan) {
       const count = plan.logprobs.length
