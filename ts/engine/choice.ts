@@ -2,7 +2,7 @@
 // Knows no link and no other choice.
 
 import { createJournal, type Journal } from "./journal.ts"
-import { ERROR_CODES, FinishCode, RECORD_WORDS, RecordKind } from "./rings/record.ts"
+import { ERROR_CODES, FinishCode, RECORD_WORDS, RecordKind, REFUSED_SHIFT, TokenFlag } from "./rings/record.ts"
 import type { SlotKey } from "./slots.ts"
 import type { Answer } from "./text/index.ts"
 
@@ -22,13 +22,7 @@ export type ChoiceNews =
   /** A stop string was met: the token half is to be told. */
   | { readonly type: "stopped" }
   /** The token half is done with the slot. `prefillMs` where it says so. */
-  | {
-      readonly type: "ended"
-      readonly queuedMs: number
-      readonly prefillMs: number | null
-      readonly draftedTokens: number
-      readonly acceptedTokens: number
-    }
+  | { readonly type: "ended"; readonly queuedMs: number; readonly prefillMs: number | null }
   | { readonly type: "failed"; readonly code: (typeof ERROR_CODES)[number] }
 
 export interface Choice {
@@ -40,6 +34,9 @@ export interface Choice {
   /** It has begun to run since it was last submitted. */
   readonly running: boolean
   readonly completionTokens: number
+  /** Proposed by speculation and judged, and those of them that were right. */
+  readonly draftedTokens: number
+  readonly acceptedTokens: number
   /** Reads the record at `at`. null: nothing that others need to know. */
   record(words: Int32Array, at: number): ChoiceNews | null
   /** The token of a batch that has all its alternatives is passed on. */
@@ -78,6 +75,8 @@ export function createChoice(options: ChoiceOptions): Choice {
   let running = false
   let endOfTurn = false
   let completionTokens = 0
+  let draftedTokens = 0
+  let acceptedTokens = 0
   let pending: PendingToken | null = null
 
   /** Passes the pending token on. */
@@ -119,6 +118,12 @@ export function createChoice(options: ChoiceOptions): Choice {
     get completionTokens() {
       return completionTokens
     },
+    get draftedTokens() {
+      return draftedTokens
+    },
+    get acceptedTokens() {
+      return acceptedTokens
+    },
     record(words, at) {
       const a = words[at + 4] ?? 0
       const b = words[at + 5] ?? 0
@@ -129,7 +134,11 @@ export function createChoice(options: ChoiceOptions): Choice {
         case RecordKind.token: {
           running = true
           const news = complete()
-          pending = { id: a, logprob: floatOf(b), endsAnswer: words[at + 6] === 1, top: [] }
+          const flags = words[at + 6] ?? 0
+          const proposed = (flags & TokenFlag.proposed) === 0 ? 0 : 1
+          draftedTokens += proposed + (flags >>> REFUSED_SHIFT)
+          acceptedTokens += proposed
+          pending = { id: a, logprob: floatOf(b), endsAnswer: (flags & TokenFlag.ends) !== 0, top: [] }
           return news
         }
         case RecordKind.alternative:
@@ -148,8 +157,6 @@ export function createChoice(options: ChoiceOptions): Choice {
             type: "ended",
             queuedMs: milliseconds(words[at + 6]),
             prefillMs: isStatistics ? milliseconds(words[next + 4]) : null,
-            draftedTokens: isStatistics ? (words[next + 5] ?? 0) : 0,
-            acceptedTokens: isStatistics ? (words[next + 6] ?? 0) : 0,
           }
         }
         case RecordKind.error:

@@ -94,7 +94,6 @@ export function createDispatcher({ link, slots: size, onFailed }: DispatcherOpti
         break
       case "ended":
         run.measured(news.queuedMs, news.prefillMs)
-        run.speculated(news.draftedTokens, news.acceptedTokens)
         free(choice)
         break
       case "failed":

@@ -9,6 +9,7 @@ import type { Engine, EngineState, EngineStatus, GenerationRequest, SpeculationS
 import { createGenerationRun, type GenerationRun } from "./generation-run.ts"
 import type { EngineLink, LinkState, StepWork, TokenHalfStatistics } from "./link.ts"
 import { createModelSessions, type EngineModel, type ModelSession } from "./model-sessions.ts"
+import { speculationSum } from "./speculation-sum.ts"
 import { checkRequest, completionRoom } from "./request-check.ts"
 import {
   createAnswer,
@@ -144,7 +145,8 @@ export function createEngine(options: EngineOptions): Engine {
   /** The rank process is gone: nothing that it was told is known any more. */
   function lose(): void {
     losses++
-    speculated = speculationSum(speculated, statistics?.speculation ?? null)
+    const last = speculationSum(speculated, statistics?.speculation ?? null)
+    speculated = last === null ? null : { ...last, active: 0, resting: 0 }
     statistics = null
     dispatcher.reset()
     sessions.lost()
@@ -289,16 +291,5 @@ export function createEngine(options: EngineOptions): Engine {
       stopRecovery()
       changed()
     },
-  }
-}
-
-/** Counts of both, the state of the newer. */
-function speculationSum(gone: SpeculationStatus | null, now: SpeculationStatus | null): SpeculationStatus | null {
-  if (gone === null || now === null) return now ?? (gone === null ? null : { ...gone, active: 0, resting: 0 })
-  return {
-    ...now,
-    proposedTokens: gone.proposedTokens + now.proposedTokens,
-    acceptedTokens: gone.acceptedTokens + now.acceptedTokens,
-    steps: gone.steps + now.steps,
   }
 }

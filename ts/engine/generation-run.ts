@@ -21,8 +21,6 @@ export interface GenerationRun {
   tokenReceived(): void
   /** The token half's own times of a choice; they count from when it got it. null: not told. */
   measured(queuedMs: number, prefillMs: number | null): void
-  /** What was proposed for one of its choices, and taken. */
-  speculated(draftedTokens: number, acceptedTokens: number): void
   /** Delivers what the choices have made; with the last of them finished, "done". */
   flush(): void
   /** Delivers the error as the last event. */
@@ -46,8 +44,6 @@ export function createGenerationRun(
   let encodedAt: number | null = null
   let queuedMs: number | null = null
   let prefillMs: number | null = null
-  let draftedTokens = 0
-  let acceptedTokens = 0
   let own: GenerationEvent[] = []
 
   /** The start record may come together with the first token: the token half's own measure is the better one. */
@@ -55,6 +51,8 @@ export function createGenerationRun(
     const now = clock.now()
     const started = startedAt ?? now
     const first = firstTokenAt ?? now
+    const draftedTokens = choices.reduce((sum, choice) => sum + choice.draftedTokens, 0)
+    const acceptedTokens = choices.reduce((sum, choice) => sum + choice.acceptedTokens, 0)
     const waited = queuedMs === null ? started - submittedAt : (encodedAt ?? submittedAt) - submittedAt + queuedMs
     return {
       type: "done",
@@ -120,10 +118,6 @@ export function createGenerationRun(
     measured(queued, prefill) {
       queuedMs ??= queued
       prefillMs ??= prefill
-    },
-    speculated(drafted, accepted) {
-      draftedTokens += drafted
-      acceptedTokens += accepted
     },
     flush() {
       if (over) return

@@ -2,6 +2,7 @@
 
 import type { Checkpoint, NativeEngine } from "mlx-jaccl-rs"
 import type { ModelConfig } from "./checkpoint/index.ts"
+import type { SpeculationStatus } from "./generation.ts"
 import type { ModelFacts } from "./link.ts"
 import { loadModelParts, type ModelParts } from "./model-parts.ts"
 import {
@@ -16,6 +17,7 @@ import {
   type StepLoop,
   type StepPlan,
 } from "./scheduling/index.ts"
+import { createNgramProposer, createSpeculator } from "./speculation/index.ts"
 import type { StepLeader } from "./step-channel.ts"
 import type { ModelOptions } from "./token-half-options.ts"
 
@@ -23,6 +25,8 @@ export interface ModelInstance {
   readonly scheduler: Scheduler
   readonly loop: StepLoop
   readonly facts: ModelFacts
+  /** Null: it does not speculate. */
+  speculation(): SpeculationStatus | null
   kvUse(): { readonly bytesUsed: number; readonly bytesTotal: number }
   /** Whether open requests get an error record: see Scheduler.close. */
   close(tellRequests: boolean): void
@@ -87,10 +91,13 @@ export function createModelInstance(
     const mirror = group === undefined ? undefined : (plan: StepPlan) => group.leader.send({ kind: "plan", plan })
     const schedulerOptions = { ...options, vocabularySize, contextLength }
     const cache = createPrefixCache(kv)
+    const proposer = options.speculate === "off" ? null : createNgramProposer()
     const makeLoop = (emit: (words: Int32Array) => void, failed: (error: unknown) => void) => {
       const records = createRecordWriter(model, emit, nowUs)
-      const scheduler = createScheduler(schedulerOptions, kv, cache, records, nowUs)
-      return { scheduler, loop: createStepLoop(scheduler, runner, { lookAhead, nowUs, onError: failed, mirror }) }
+      const speculator = proposer === null ? null : createSpeculator(proposer, nowUs)
+      const scheduler = createScheduler(schedulerOptions, kv, cache, records, nowUs, speculator)
+      const loop = createStepLoop(scheduler, runner, { lookAhead, nowUs, onError: failed, mirror })
+      return { scheduler, loop, speculator }
     }
 
     const rehearsal = makeLoop(
@@ -105,7 +112,7 @@ export function createModelInstance(
     cache.clear()
     engine.clearCache()
 
-    const { scheduler, loop } = makeLoop(options.emit, onError)
+    const { scheduler, loop, speculator } = makeLoop(options.emit, onError)
     const use = engine.kvStats(store)
     const facts: ModelFacts = {
       backend: engine.backend,
@@ -120,9 +127,11 @@ export function createModelInstance(
       scheduler,
       loop,
       facts,
+      speculation: () => speculator?.status ?? null,
       kvUse: () => kv.use(),
       close(tellRequests) {
         scheduler.close(tellRequests)
+        proposer?.close()
         parts.close()
       },
     }

@@ -15,6 +15,10 @@ export interface ModelOptions {
   readonly prefillChunk: number
   /** The same while other sequences decode; bounds the time that a prompt adds to their steps. */
   readonly interleavedChunk: number
+  /**
+   * Tokens are proposed and judged several a step: by n-grams of the text itself, or by a draft model. Changes no answer.
+   */
+  readonly speculate: "off" | "ngram" | "draft"
 }
 
 export interface TokenHalfOptions extends ModelOptions {
@@ -34,7 +38,9 @@ export interface TokenHalfOptions extends ModelOptions {
   readonly lookAhead: boolean
 }
 
-const LIMITS: Readonly<Record<keyof ModelOptions, readonly [least: number, most: number]>> = {
+const SPECULATE: readonly unknown[] = ["off", "ngram", "draft"] satisfies readonly ModelOptions["speculate"][]
+
+const LIMITS: Readonly<Record<Exclude<keyof ModelOptions, "speculate">, readonly [least: number, most: number]>> = {
   kvBytes: [2 ** 20, 2 ** 50],
   contextLength: [16, 2 ** 24],
   maxRunning: [1, 1024],
@@ -60,6 +66,7 @@ export function tokenHalfOptions(given: Partial<TokenHalfOptions> = {}): TokenHa
     maxRunning: 32,
     prefillChunk,
     interleavedChunk: Math.min(prefillChunk, device === "cpu" ? 128 : 512),
+    speculate: "off",
     ...given,
   }
   checkModelOptions(options)
@@ -73,6 +80,8 @@ function checkModelOptions(options: ModelOptions): void {
     if (Number.isInteger(value) && Number(value) >= least && Number(value) <= most) continue
     throw new EngineError("invalid_request", `${name} is not an integer between ${least} and ${most}.`, { param: name })
   }
+  if (!SPECULATE.includes(options.speculate))
+    throw new EngineError("invalid_request", `speculate is none of ${SPECULATE.join(", ")}.`, { param: "speculate" })
 }
 
 /** The options of a load command (JSON, "" for none) over the defaults. */
@@ -87,7 +96,7 @@ export function modelOptions(json: string, defaults: ModelOptions): ModelOptions
     throw new EngineError("invalid_request", "The options of a load command are not an object.")
   }
   const options = { ...defaults }
-  for (const name of Object.keys(LIMITS)) {
+  for (const name of [...Object.keys(LIMITS), "speculate"]) {
     const value: unknown = Reflect.get(given, name)
     if (value !== undefined) Reflect.set(options, name, value)
   }

@@ -4,6 +4,7 @@
 import type { Checkpoint, NativeEngine } from "mlx-jaccl-rs"
 import { modelSignature, openModelFiles } from "./checkpoint/index.ts"
 import { createCollectiveMeter } from "./collective-meter.ts"
+import type { SpeculationStatus } from "./generation.ts"
 import type { Command, LinkNotice, LoadCommand, SubmitCommand } from "./link.ts"
 import { createMemoryMeter } from "./memory-meter.ts"
 import { createModelInstance, type ModelInstance } from "./model-instance.ts"
@@ -11,6 +12,7 @@ import { PERSISTENT_REGISTERS } from "./models/index.ts"
 import { isGroupLost, type RankPlace } from "./rank-place.ts"
 import { createRecordWriter, RUNNER_REGISTERS } from "./scheduling/index.ts"
 import type { StepLeader } from "./step-channel.ts"
+import { speculationSum } from "./speculation-sum.ts"
 import { modelOptions, type TokenHalfOptions } from "./token-half-options.ts"
 
 /** Model instances at once: each has its own registers. */
@@ -135,6 +137,7 @@ export function createTokenHalf(options: TokenHalfOptions, dependencies: TokenHa
     },
     report() {
       let [running, waiting, kvBytesUsed, kvBytesTotal, steps, busyUs] = [0, 0, 0, 0, 0, 0]
+      let speculation: SpeculationStatus | null = null
       for (const instance of models.values()) {
         const { scheduler, loop } = instance
         const use = instance.kvUse()
@@ -142,6 +145,7 @@ export function createTokenHalf(options: TokenHalfOptions, dependencies: TokenHa
         waiting += scheduler.waiting
         kvBytesUsed += use.bytesUsed
         kvBytesTotal += use.bytesTotal
+        speculation = speculationSum(speculation, instance.speculation())
         steps += loop.steps
         busyUs += loop.steps * loop.stepUsMean
       }
@@ -158,7 +162,7 @@ export function createTokenHalf(options: TokenHalfOptions, dependencies: TokenHa
           stepUsMean,
           ...memory(),
           work: { stepUs, ...collectives.take() },
-          speculation: null,
+          speculation,
         },
       })
     },

@@ -8,7 +8,7 @@ export {
   createCommandRingReader,
   createCommandRingWriter,
 } from "./command-ring.ts"
-export { ERROR_CODES, FinishCode, RECORD_WORDS, RecordKind } from "./record.ts"
+export { ERROR_CODES, FinishCode, RECORD_WORDS, RecordKind, REFUSED_SHIFT, TokenFlag } from "./record.ts"
 export {
   allocateTokenRing,
   createTokenRingReader,

@@ -15,7 +15,7 @@ export const RECORD_WORDS = 8
 export const RecordKind = {
   /** Prefill began. A: prompt tokens, B: cached tokens. */
   started: 1,
-  /** A: token id, B: logprob (f32), C: 1 if it ends the answer (an end-of-turn token: no text). */
+  /** A: token id, B: logprob (f32), C: TokenFlag, and from bit REFUSED_SHIFT on the proposed tokens that came to nothing. */
   token: 2,
   /** Follows its token, best first. A: token id, B: logprob (f32). */
   alternative: 3,
@@ -26,6 +26,14 @@ export const RecordKind = {
   /** After finish. A: prefill microseconds, B: drafted tokens, C: accepted tokens. */
   statistics: 6,
 } as const
+
+export const TokenFlag = {
+  /** It ends the answer (an end-of-turn token: no text). */
+  ends: 1,
+  /** Speculation had proposed it. */
+  proposed: 2,
+} as const
+export const REFUSED_SHIFT = 8
 
 export const FinishCode = { stop: 1, length: 2, cancelled: 3 } as const
 

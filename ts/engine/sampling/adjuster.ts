@@ -11,9 +11,10 @@ export interface Adjuster {
   generated(id: number): void
   /**
    * `history`: known tokens of prompt and answer. `pending`: row of the step before that samples the token after them, or
-   * -1. `position`: completion tokens before the one to be sampled, the pending one included.
+   * -1. `position`: completion tokens before the one to be sampled, the pending one included. `proposed`: so many at the
+   * end of the history are not generated, but taken as if they were.
    */
-  words(history: Int32Array, pending: number, position: number): Int32Array
+  words(history: Int32Array, pending: number, position: number, proposed?: number): Int32Array
 }
 
 /** Bits of f32. */
@@ -51,7 +52,7 @@ export function createAdjuster(
     generated(id) {
       counts?.set(id, (counts.get(id) ?? 0) + 1)
     },
-    words(history, pending, position) {
+    words(history, pending, position, proposed = 0) {
       const entries = new Map<number, Entry>()
       const entry = (id: number): Entry => {
         const found = entries.get(id) ?? { bias: 0, count: 0, repeated: false }
@@ -61,6 +62,7 @@ export function createAdjuster(
       for (const [id, bias] of biases) entry(id).bias = bias
       if (position < minTokens) for (const id of ends) entry(id).bias = Number.NEGATIVE_INFINITY
       for (const [id, count] of counts ?? []) entry(id).count = count
+      if (counts !== null) for (const id of history.subarray(history.length - proposed)) entry(id).count++
       const window = Math.min(history.length, Math.max(0, context - (pending < 0 ? 0 : 1)))
       for (const id of history.subarray(history.length - window)) entry(id).repeated = true
 

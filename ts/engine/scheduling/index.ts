@@ -6,5 +6,7 @@ export { createModelRunner, type ModelRunner, RUNNER_REGISTERS } from "./model-r
 export { createPrefixCache } from "./prefix-cache.ts"
 export { createRecordWriter } from "./record-writer.ts"
 export { createScheduler, type Scheduler, type SchedulerOptions } from "./scheduler.ts"
+export type { Sequence } from "./sequence.ts"
+export type { Speculator } from "./speculator.ts"
 export { createStepLoop, type StepLoop } from "./step-loop.ts"
 export { decodePlan, encodePlan, type StepPlan } from "./step-plan.ts"

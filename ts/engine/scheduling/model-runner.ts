@@ -64,26 +64,26 @@ export function createModelRunner(
     buffer.reset()
     buffer.batch(segments.map(({ kv: sequence, entries, start }) => [kv.handle(sequence), entries.length, start]))
     const entries = new Int32Array(segments.reduce((rows, segment) => rows + segment.entries.length, 0))
-    const lastRows: number[] = []
+    const sampledRows: number[] = []
     let row = 0
     for (const segment of segments) {
       entries.set(segment.entries, row)
       row += segment.entries.length
-      if (segment.samples) lastRows.push(row - 1)
+      for (let i = segment.samples; i > 0; i--) sampledRows.push(row - i)
     }
     const refersBack = entries.some((entry) => entry < 0)
     const previous = refersBack ? registersOf(step - 1).tokens : NONE
     const tokens = buffer.tokens(entries, previous)
     const hidden = model.forward(buffer, tokens)
     const out = registersOf(step)
-    if (lastRows.length === 0) {
+    if (sampledRows.length === 0) {
       buffer.evaluate([buffer.rows(hidden, Int32Array.of(row - 1), out.hidden)])
       return
     }
-    const sampled = lastRows.length === row ? hidden : buffer.rows(hidden, Int32Array.from(lastRows))
+    const sampled = sampledRows.length === row ? hidden : buffer.rows(hidden, Int32Array.from(sampledRows))
     const raw = model.logits(buffer, sampled)
     const { adjustments } = plan
-    const logits = adjustments.length === 0 ? raw : buffer.adjust(raw, previous, lastRows.length, adjustments)
+    const logits = adjustments.length === 0 ? raw : buffer.adjust(raw, previous, sampledRows.length, adjustments)
     const wantsLogprobs = logprobs.some((count) => count >= 0)
     buffer.sample(out.tokens, wantsLogprobs ? out.logprobs : NONE, logits, plan.sampleRows)
     const asked = rowsWithAlternatives(plan)

@@ -7,15 +7,29 @@ import type { KvMemory, KvOperation } from "./kv-memory.ts"
 import { adjustmentRow, lengthOf, type Sequence } from "./sequence.ts"
 import type { PlanSegment, StepPlan } from "./step-plan.ts"
 
-/** Rows of a step, by sequence. */
+/** Rows of a step, by sequence, proposed tokens included. */
 export type StepDraft = Map<Sequence, number>
+/** Tokens that may follow the known ones, by sequence: the last rows that it has in the draft. */
+export type Proposals = ReadonlyMap<Sequence, Int32Array>
 
 export interface PlanBuilder {
   /** The sequences count as computed up to their rows, and as waiting for the tokens that they sample. */
-  build(draft: StepDraft): StepPlan
+  build(draft: StepDraft, proposals: Proposals): StepPlan
   /** The last plan is not run: the next one has its number and tells of its KV operations, which were done. */
   takeBack(plan: StepPlan): void
 }
+
+interface Sampler {
+  readonly sequence: Sequence
+  /** Of the token that is sampled. */
+  readonly position: number
+  /** Row of the step before that samples the token before it, or -1. */
+  readonly pending: number
+  /** Proposed tokens between the known ones and it. */
+  readonly before: Int32Array
+}
+
+const NOTHING = new Int32Array(0)
 
 export function createPlanBuilder(
   options: { readonly model: number; readonly epoch: number },
@@ -34,23 +48,35 @@ export function createPlanBuilder(
   }
 
   return {
-    build(draft) {
+    build(draft, proposals) {
       const segments: PlanSegment[] = []
-      const samplers: { sequence: Sequence; position: number; pending: number }[] = []
+      const samplers: Sampler[] = []
       const sampled = new Map<number, number>()
       for (const [sequence, rows] of draft) {
+        const proposed = proposals.get(sequence) ?? NOTHING
         const start = sequence.computed
-        const end = start + rows
-        const samples = end === lengthOf(sequence)
+        const own = rows - proposed.length
+        const end = start + own
+        const samples = end === lengthOf(sequence) ? 1 + proposed.length : 0
         const entries = new Int32Array(rows)
         entries.set(sequence.ids.subarray(start, Math.min(end, sequence.known)))
-        if (end > sequence.known) entries[rows - 1] = previousRow(sequence)
+        if (end > sequence.known) entries[own - 1] = previousRow(sequence)
+        entries.set(proposed, own)
         segments.push({ sequence: sequence.number, kv: sequence.kv, start, entries, samples })
-        sequence.computed = end
+        sequence.computed = start + rows
         sequence.sharedTail = false
-        if (!samples) continue
-        sampled.set(sequence.number, samplers.length)
-        samplers.push({ sequence, position: end, pending: Math.max(-1, -1 - (entries[rows - 1] ?? 0)) })
+        if (samples === 0) continue
+        // The next step of a sequence with proposals waits until it is known which of them count.
+        if (samples === 1) sampled.set(sequence.number, samplers.length)
+        const pending = Math.max(-1, -1 - (entries[own - 1] ?? 0))
+        for (let i = 0; i < samples; i++) {
+          samplers.push({
+            sequence,
+            position: end + i,
+            pending: i === 0 ? pending : -1,
+            before: proposed.subarray(0, i),
+          })
+        }
         sequence.pending++
       }
       sampledRows = sampled
@@ -67,7 +93,7 @@ export function createPlanBuilder(
         sampleRows,
         logprobs: Int32Array.from(samplers, ({ sequence }) => sequence.logprobs),
         adjustments: adjustmentWords(
-          samplers.map(({ sequence, position, pending }) => adjustmentRow(sequence, position, pending)),
+          samplers.map(({ sequence, position, pending, before }) => adjustmentRow(sequence, position, pending, before)),
         ),
       }
     },

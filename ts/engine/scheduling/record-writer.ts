@@ -1,12 +1,22 @@
 // What happens to a sequence -> records (rings/record.ts). Knows no ring: `emit` takes the words.
 
-import { ERROR_CODES, FinishCode, RECORD_WORDS, RecordKind } from "../rings/index.ts"
+import { ERROR_CODES, FinishCode, RECORD_WORDS, RecordKind, REFUSED_SHIFT, TokenFlag } from "../rings/index.ts"
 import type { Alternative } from "../sampling/index.ts"
 import type { Sequence } from "./sequence.ts"
 
+export interface TokenFacts {
+  readonly logprob: number
+  readonly isEnd: boolean
+  /** It was proposed before it was sampled. */
+  readonly isProposed: boolean
+  /** Proposed tokens that its sample, or the end of the answer, made worthless. */
+  readonly refused: number
+  readonly others: readonly Alternative[]
+}
+
 export interface RecordWriter {
   started(sequence: Sequence): void
-  token(sequence: Sequence, id: number, logprob: number, isEnd: boolean, others: readonly Alternative[]): void
+  token(sequence: Sequence, id: number, facts: TokenFacts): void
   /** Finish and its statistics. */
   finish(sequence: Sequence, code: number, completionTokens: number): void
   error(target: Pick<Sequence, "slot" | "generation">, code: (typeof ERROR_CODES)[number]): void
@@ -32,15 +42,16 @@ export function createRecordWriter(
 
   return {
     started: (sequence) => record(RecordKind.started, sequence, sequence.promptLength, sequence.cached, 0),
-    token(sequence, id, logprob, isEnd, others) {
-      record(RecordKind.token, sequence, id, bits(logprob), isEnd ? 1 : 0)
+    token(sequence, id, { logprob, isEnd, isProposed, refused, others }) {
+      const flags = (isEnd ? TokenFlag.ends : 0) | (isProposed ? TokenFlag.proposed : 0)
+      record(RecordKind.token, sequence, id, bits(logprob), flags | (refused << REFUSED_SHIFT))
       for (const other of others) record(RecordKind.alternative, sequence, other.id, bits(other.logprob), 0)
     },
     finish(sequence, code, completionTokens) {
-      const { startedAtUs, queuedAtUs, firstTokenAtUs } = sequence
+      const { startedAtUs, queuedAtUs, firstTokenAtUs, drafted, accepted } = sequence
       record(RecordKind.finish, sequence, code, completionTokens, startedAtUs - queuedAtUs)
       if (code !== FinishCode.cancelled) {
-        record(RecordKind.statistics, sequence, Math.max(0, firstTokenAtUs - startedAtUs), 0, 0)
+        record(RecordKind.statistics, sequence, Math.max(0, firstTokenAtUs - startedAtUs), drafted, accepted)
       }
     },
     error: (target, code) => record(RecordKind.error, target, ERROR_CODES.indexOf(code), 0, 0),

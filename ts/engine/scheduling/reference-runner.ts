@@ -133,12 +133,12 @@ export function createReferenceRunner(options: {
         if (segment.start > sequence.tokens.length) throw new Error("a gap in the KV")
         reserve(sequence, segment.start, segment.start + segment.entries.length)
         sequence.tokens.length = segment.start
-        for (const entry of segment.entries) {
+        segment.entries.forEach((entry, i) => {
           const token = entry >= 0 ? entry : before?.[-entry - 1]
           if (token === undefined) throw new Error("names a token that was not sampled")
           sequence.tokens.push(token)
-        }
-        if (segment.samples) tokens.push(nextToken(sequence.tokens, vocabularySize))
+          if (i >= segment.entries.length - segment.samples) tokens.push(nextToken(sequence.tokens, vocabularySize))
+        })
       }
       samples[plan.step] = Int32Array.from(tokens)
       submitted.push(plan)

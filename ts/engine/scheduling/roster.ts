@@ -30,6 +30,7 @@ export function createRoster(
   kv: Pick<KvMemory, "truncate" | "close">,
   cache: Pick<PrefixCache, "insert">,
   records: RecordWriter,
+  left: (sequence: Sequence) => void,
 ): Roster {
   const waiting = createWaitingQueue()
   let running: Sequence[] = []
@@ -43,6 +44,7 @@ export function createRoster(
     waiting.remove(sequence)
     byNumber.delete(sequence.number)
     if (bySlot.get(sequence.slot) === sequence) bySlot.delete(sequence.slot)
+    left(sequence)
     if (sequence.kv < 0) return
     const length = Math.min(sequence.computed, sequence.known)
     if (keepKv && length > 0) {

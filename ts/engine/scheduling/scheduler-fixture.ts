@@ -6,6 +6,7 @@ import { createPrefixCache } from "./prefix-cache.ts"
 import { createRecordWriter } from "./record-writer.ts"
 import { createReferenceRunner, nextToken } from "./reference-runner.ts"
 import { createScheduler, type SchedulerOptions } from "./scheduler.ts"
+import type { Speculator } from "./speculator.ts"
 import { createStepLoop } from "./step-loop.ts"
 
 export const VOCABULARY = 97
@@ -18,8 +19,10 @@ interface Heard {
   error: number
 }
 
-export function setUp(overrides: Partial<SchedulerOptions> & { blocks?: number; lookAhead?: boolean } = {}) {
-  const { blocks = 1000, lookAhead = true, ...rest } = overrides
+export function setUp(
+  overrides: Partial<SchedulerOptions> & { blocks?: number; lookAhead?: boolean; speculator?: Speculator } = {},
+) {
+  const { blocks = 1000, lookAhead = true, speculator = null, ...rest } = overrides
   const options: SchedulerOptions = {
     model: 0,
     epoch: 1,
@@ -38,7 +41,7 @@ export function setUp(overrides: Partial<SchedulerOptions> & { blocks?: number; 
     (words) => take(words),
     () => 0,
   )
-  const scheduler = createScheduler(options, runner.kv, cache, records, () => 0)
+  const scheduler = createScheduler(options, runner.kv, cache, records, () => 0, speculator)
   const errors: unknown[] = []
   const loop = createStepLoop(scheduler, runner, { lookAhead, nowUs: () => 0, onError: (e) => errors.push(e) })
 

@@ -1,7 +1,10 @@
-import t from "tap"
+import t, { type Test } from "tap"
 import { FinishCode } from "../rings/index.ts"
 import { KvFullError } from "./model-runner.ts"
-import { expected, prompt, request, setUp } from "./scheduler-fixture.ts"
+import { nextToken } from "./reference-runner.ts"
+import { expected, prompt, request, setUp, VOCABULARY } from "./scheduler-fixture.ts"
+import type { Sequence } from "./sequence.ts"
+import type { Candidate, Speculator } from "./speculator.ts"
 
 /** Uniform in [0, 1), seeded (mulberry32). */
 function random(seed: number): () => number {
@@ -14,16 +17,45 @@ function random(seed: number): () => number {
   }
 }
 
-t.test("in any company, with any memory, every request gives the tokens it gives alone", async (t) => {
+/** Proposes some tokens now and then, right ones and wrong ones. */
+function randomSpeculator(uniform: () => number): Speculator & { accepted: number; refused: number } {
+  const speculator = {
+    accepted: 0,
+    refused: 0,
+    isActive: ({ number, known }: Sequence) => number % 5 > 0 && (known + number) % 7 > 0,
+    propose(candidates: readonly Candidate[]) {
+      const proposals = new Map<Sequence, Int32Array>()
+      for (const { sequence, most } of candidates) {
+        const tokens = [...sequence.ids.subarray(0, sequence.known)]
+        const count = Math.min(most, Math.floor(uniform() * 10))
+        for (let i = 0; i < count; i++) tokens.push(uniform() < 0.8 ? nextToken(tokens, VOCABULARY) : 3)
+        if (count > 0) proposals.set(sequence, Int32Array.from(tokens.slice(sequence.known)))
+      }
+      return proposals
+    },
+    judged(_: Sequence, proposed: number, accepted: number) {
+      speculator.accepted += accepted
+      speculator.refused += proposed - accepted
+    },
+    stepTook() {},
+    left() {},
+  }
+  return speculator
+}
+
+async function compareWithReference(t: Test, withSpeculation: boolean): Promise<void> {
+  let [accepted, refused] = [0, 0]
   for (let seed = 1; seed <= 60; seed++) {
     const uniform = random(seed)
     const below = (n: number): number => Math.floor(uniform() * n)
+    const speculator = randomSpeculator(random(-seed))
     const { scheduler, runner, cache, loop, hear, errors } = setUp({
       blocks: 30 + below(120),
       maxRunning: 1 + below(8),
       prefillChunk: 1 + below(40),
       interleavedChunk: 1 + below(20),
       lookAhead: uniform() < 0.8,
+      ...(withSpeculation ? { speculator } : {}),
     })
     // The store may refuse a step that the scheduler thought would fit.
     runner.beforeSubmit = () => {
@@ -64,5 +96,14 @@ t.test("in any company, with any memory, every request gives the tokens it gives
     runner.submitted.forEach((plan, i) => plan.step === i || t.fail("a gap between plans"))
     cache.clear()
     t.equal(runner.blocksUsed, 0, "every block is free again")
+    accepted += speculator.accepted
+    refused += speculator.refused
   }
-})
+  t.equal(accepted > 1000 && refused > 1000, withSpeculation, `${accepted} proposals were right, ${refused} wrong`)
+}
+
+t.test("in any company, with any memory, every request gives the tokens it gives alone", (t) =>
+  compareWithReference(t, false),
+)
+
+t.test("so it does when tokens are proposed, whether they are right or wrong", (t) => compareWithReference(t, true))

@@ -7,7 +7,8 @@
 // all the same, the newest running sequence gives its KV back and is computed again later (preemption).
 //
 // Step n + 1 is made before the tokens of step n are known: such a token is named by its row in step n (`pending`). A
-// sequence that ends at step n has a row too many in step n + 1, whose result is dropped.
+// sequence that ends at step n has a row too many in step n + 1, whose result is dropped. Sequences with proposed tokens
+// (speculator.ts) do not run ahead: what is proposed follows what is known.
 
 import { EngineError } from "../errors.ts"
 import type { SubmitCommand } from "../link.ts"
@@ -16,13 +17,14 @@ import type { Alternative } from "../sampling/index.ts"
 import { createAdmission } from "./admission.ts"
 import type { KvMemory } from "./kv-memory.ts"
 import { createKvRoom } from "./kv-room.ts"
-import { createPlanBuilder, type StepDraft } from "./plan-builder.ts"
+import { createPlanBuilder, type Proposals, type StepDraft } from "./plan-builder.ts"
 import { prefillShares } from "./prefill-shares.ts"
 import type { PrefixCache } from "./prefix-cache.ts"
 import type { RecordWriter } from "./record-writer.ts"
 import { createRoster } from "./roster.ts"
 import { appendToken, createSequence, isPrefilling, lengthOf, remainingOf, type Sequence } from "./sequence.ts"
-import type { StepPlan } from "./step-plan.ts"
+import type { Candidate, Speculator } from "./speculator.ts"
+import type { PlanSegment, StepPlan } from "./step-plan.ts"
 
 export interface SchedulerOptions {
   readonly model: number
@@ -38,7 +40,7 @@ export interface SchedulerOptions {
 }
 
 export interface StepSamples {
-  /** One of each segment that sampled, in order. */
+  /** One of each row that sampled, in order. */
   readonly tokens: Int32Array
   /** Of the same rows; null when no row asked. */
   readonly logprobs: Float32Array | null
@@ -49,6 +51,8 @@ export interface StepSamples {
 export interface Scheduler {
   readonly running: number
   readonly waiting: number
+  /** The tokens of the last step are to be completed before the next one is scheduled: proposals follow them. */
+  readonly awaitsTokens: boolean
   submit(command: SubmitCommand): void
   cancel(slot: number, generation: number): void
   /** The next step, or null when there is nothing to do before the last step's tokens are known. */
@@ -71,13 +75,16 @@ export function createScheduler(
   cache: PrefixCache,
   records: RecordWriter,
   nowUs: () => number,
+  speculator: Speculator | null = null,
 ): Scheduler {
   const { vocabularySize, contextLength } = options
   const room = createKvRoom(kv, cache)
-  const roster = createRoster(kv, cache, records)
+  const roster = createRoster(kv, cache, records, (sequence) => speculator?.left(sequence))
   const admission = createAdmission(options.maxRunning, roster, room, kv, cache, records, nowUs)
   const plans = createPlanBuilder(options, kv)
   let nextNumber = 0
+  /** The last step that was scheduled, where its time tells what steps of its size cost. */
+  let timed: { readonly step: number; readonly rows: number; readonly begunUs: number } | null = null
 
   /** Blocks that the step takes. */
   function planned(draft: StepDraft): number {
@@ -120,15 +127,78 @@ export function createScheduler(
     })
   }
 
-  /** The sequences of a plan that sampled and are still there, with their rows. */
-  function* samplersOf(plan: StepPlan): Generator<[row: number, sequence: Sequence]> {
+  /** Adds rows for proposed tokens where memory is left; nobody gives way for them. */
+  function speculate(draft: StepDraft): Proposals {
+    const proposals = new Map<Sequence, Int32Array>()
+    if (speculator === null) return proposals
+    const candidates: Candidate[] = []
+    let rows = 0
+    for (const [sequence, own] of draft) {
+      rows += own
+      const { known, promptLength, maxTokens } = sequence
+      if (sequence.pending > 0 || sequence.computed + 1 !== known || !speculator.isActive(sequence)) continue
+      const most = Math.min(maxTokens - (known - promptLength), contextLength - known) - 1
+      if (most > 0) candidates.push({ sequence, most })
+    }
+    if (candidates.length === 0) return proposals
+    for (const [sequence, tokens] of speculator.propose(candidates, rows)) {
+      draft.set(sequence, 1 + tokens.length)
+      if (room.evictUntil(planned(draft))) proposals.set(sequence, tokens)
+      else draft.set(sequence, 1)
+    }
+    return proposals
+  }
+
+  /** The segments of a plan that sampled and whose sequences are still there, with the first row of each. */
+  function* samplersOf(plan: StepPlan): Generator<[row: number, sequence: Sequence, segment: PlanSegment]> {
     let row = 0
     for (const segment of plan.segments) {
-      if (!segment.samples) continue
+      if (segment.samples === 0) continue
       const sequence = roster.numbered(segment.sequence)
-      if (sequence !== undefined) yield [row, sequence]
-      row++
+      if (sequence !== undefined) yield [row, sequence, segment]
+      row += segment.samples
     }
+  }
+
+  /** Takes the samples of a sequence as far as the proposed tokens before them are the ones that were sampled. */
+  function take(sequence: Sequence, segment: PlanSegment, row: number, samples: StepSamples): void {
+    const proposed = segment.entries.subarray(segment.entries.length - segment.samples + 1)
+    sequence.pending--
+    for (let i = 0; ; i++) {
+      const token = samples.tokens[row + i]
+      if (token === undefined) throw new Error("a step gave fewer tokens than it sampled")
+      const isRight = token === proposed[i]
+      const isEnd = sequence.eosIds.has(token)
+      const length = sequence.known + 1
+      const isLast = !isRight || isEnd || isAtEnd(sequence, length)
+      appendToken(sequence, token)
+      if (length - sequence.promptLength === 1) sequence.firstTokenAtUs = nowUs()
+      const accepted = i + (isRight ? 1 : 0)
+      records.token(sequence, token, {
+        logprob: samples.logprobs?.[row + i] ?? 0,
+        isEnd,
+        isProposed: isRight,
+        refused: isLast ? proposed.length - accepted : 0,
+        others: samples.alternatives.get(row + i) ?? [],
+      })
+      if (!isLast) continue
+      if (proposed.length > 0) {
+        sequence.drafted += proposed.length
+        sequence.accepted += accepted
+        speculator?.judged(sequence, proposed.length, accepted)
+        // What follows a refused token was computed for nothing, and is written again.
+        if (sequence.kv >= 0) sequence.computed = Math.min(sequence.computed, sequence.known - 1)
+      }
+      if (isEnd) roster.finish(sequence, FinishCode.stop)
+      else if (isAtEnd(sequence, length)) roster.finish(sequence, FinishCode.length)
+      return
+    }
+  }
+
+  function beginTiming(plan: StepPlan): void {
+    const isPure = speculator !== null && plan.segments.every(({ entries, samples }) => samples === entries.length)
+    const rows = plan.logprobs.length
+    timed = isPure ? { step: plan.step, rows, begunUs: nowUs() } : null
   }
 
   return {
@@ -137,6 +207,11 @@ export function createScheduler(
     },
     get waiting() {
       return roster.waiting.size
+    },
+    get awaitsTokens() {
+      return (
+        speculator !== null && roster.running.some((sequence) => sequence.pending > 0 && speculator.isActive(sequence))
+      )
     },
     submit(command) {
       const { slot, generation, promptIds, resumed } = command
@@ -175,21 +250,15 @@ export function createScheduler(
       if (before.every((sequence) => roster.running.includes(sequence))) admission.admit(budget)
       sharePrefill(draft, budget)
       for (const sequence of roster.running.filter(isDecoding)) if (!draft.has(sequence)) include(draft, sequence, 1)
-      return draft.size === 0 ? null : plans.build(draft)
+      if (draft.size === 0) return null
+      const proposals = speculate(draft)
+      const plan = plans.build(draft, proposals)
+      beginTiming(plan)
+      return plan
     },
     complete(plan, samples) {
-      for (const [row, sequence] of samplersOf(plan)) {
-        const token = samples.tokens[row]
-        if (token === undefined) throw new Error("a step gave fewer tokens than it sampled")
-        sequence.pending--
-        appendToken(sequence, token)
-        if (sequence.known - sequence.promptLength === 1) sequence.firstTokenAtUs = nowUs()
-        const isEnd = sequence.eosIds.has(token)
-        const others = samples.alternatives.get(row) ?? []
-        records.token(sequence, token, samples.logprobs?.[row] ?? 0, isEnd, others)
-        if (isEnd) roster.finish(sequence, FinishCode.stop)
-        else if (isAtEnd(sequence, sequence.known)) roster.finish(sequence, FinishCode.length)
-      }
+      for (const [row, sequence, segment] of samplersOf(plan)) take(sequence, segment, row, samples)
+      if (timed?.step === plan.step) speculator?.stepTook(timed.rows, nowUs() - timed.begunUs)
     },
     retract(plan) {
       plans.takeBack(plan)

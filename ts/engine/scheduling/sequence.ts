@@ -31,6 +31,9 @@ export interface Sequence {
   sharedTail: boolean
   /** Tokens found in the prefix cache at the first admission. */
   cached: number
+  /** Tokens that were proposed and judged, and those of them that were right. */
+  drafted: number
+  accepted: number
   started: boolean
   finished: boolean
   readonly queuedAtUs: number
@@ -68,6 +71,8 @@ export function createSequence(
     kv: -1,
     sharedTail: false,
     cached: 0,
+    drafted: 0,
+    accepted: 0,
     started: false,
     finished: false,
     queuedAtUs: nowUs,
@@ -101,10 +106,25 @@ export function appendToken(sequence: Sequence, id: number): void {
   sequence.adjuster?.generated(id)
 }
 
-/** Its words of OP_ADJUST for the token at `position`; `pending` is the row of the token before it, or -1. */
-export function adjustmentRow(sequence: Sequence, position: number, pending: number): Int32Array | null {
+/**
+ * Its words of OP_ADJUST for the token at `position`. `pending`: row of the token before it, or -1. `proposed`: tokens
+ * between the known ones and it, as if they had come.
+ */
+export function adjustmentRow(
+  sequence: Sequence,
+  position: number,
+  pending: number,
+  proposed: Int32Array,
+): Int32Array | null {
   const { adjuster, ids, known, promptLength } = sequence
-  return adjuster?.words(ids.subarray(0, known), pending, position - promptLength) ?? null
+  if (adjuster === null) return null
+  let history = ids.subarray(0, known)
+  if (proposed.length > 0) {
+    history = new Int32Array(known + proposed.length)
+    history.set(ids.subarray(0, known))
+    history.set(proposed, known)
+  }
+  return adjuster.words(history, pending, position - promptLength, proposed.length)
 }
 
 /** Whether both answer the same prompt of the same client, as the choices of one request do. */

@@ -77,9 +77,13 @@ export function createStepLoop(scheduler: Scheduler, runner: ModelRunner, option
     },
     step() {
       const begunUs = nowUs()
-      const before = unread
+      let before = unread
+      if (before !== null && scheduler.awaitsTokens) {
+        read(before)
+        before = null
+      }
       const plan = scheduler.schedule()
-      if (plan === null && before === null) return false
+      if (plan === null && unread === null) return false
       unread = plan === null ? null : submit(plan)
       if (before !== null) read(before)
       if (!lookAhead && unread !== null) {

@@ -12,11 +12,12 @@ const plan: StepPlan = {
     { kind: "close", kv: 3 },
   ],
   segments: [
-    { sequence: 5, kv: 4, start: 9, entries: Int32Array.of(11, 12), samples: false },
-    { sequence: 6, kv: 2, start: 30, entries: Int32Array.of(-1), samples: true },
+    { sequence: 5, kv: 4, start: 9, entries: Int32Array.of(11, 12), samples: 0 },
+    { sequence: 6, kv: 2, start: 30, entries: Int32Array.of(-1), samples: 1 },
+    { sequence: 7, kv: 5, start: 12, entries: Int32Array.of(20, 21, 22), samples: 3 },
   ],
-  sampleRows: Int32Array.of(1, 2, 3, 4, 5, 6, 7, 8),
-  logprobs: Int32Array.of(-1),
+  sampleRows: Int32Array.from({ length: 32 }, (_, i) => i),
+  logprobs: Int32Array.of(-1, 0, 0, 0),
   adjustments: Int32Array.of(9, 8, 7, 6, 0),
 }
 

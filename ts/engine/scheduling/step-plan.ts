@@ -3,7 +3,7 @@
 //
 //   version, model, epoch, step,
 //   n, then n KV operations of 4 words: KvOperationKind, kv, from (or -1), length (or -1)
-//   n, then n segments: sequence, kv, start, samples (0 or 1), rows, then `rows` entries
+//   n, then n segments: sequence, kv, start, samples, rows, then `rows` entries
 //   n, then n sampled rows of WORDS sample words, then n logprob requests,
 //   n, then n words of OP_ADJUST
 
@@ -11,7 +11,7 @@ import { EngineError } from "../errors.ts"
 import { SampleWord } from "../models/index.ts"
 import { type KvOperation, KvOperationKind } from "./kv-memory.ts"
 
-const PLAN_VERSION = 2
+const PLAN_VERSION = 3
 
 export interface PlanSegment {
   /** The scheduler's number of the sequence. */
@@ -21,8 +21,11 @@ export interface PlanSegment {
   readonly start: number
   /** Token ids, or -(i + 1): the token of sampled row i of the step before. */
   readonly entries: Int32Array
-  /** The last row's logits are sampled. */
-  readonly samples: boolean
+  /**
+   * How many of the last rows are sampled: 0 of a prompt's part, 1, or 1 + n where the last n entries are proposed tokens
+   * that the samples before them judge.
+   */
+  readonly samples: number
 }
 
 export interface StepPlan {
@@ -34,7 +37,7 @@ export interface StepPlan {
   /** To be done before the step. */
   readonly kvOperations: readonly KvOperation[]
   readonly segments: readonly PlanSegment[]
-  /** SampleWord.WORDS words for each segment that samples, in order. */
+  /** SampleWord.WORDS words for each row that is sampled, in order. */
   readonly sampleRows: Int32Array
   /** For each of them: -1 no logprob, else the alternatives wanted beside it. */
   readonly logprobs: Int32Array
@@ -51,7 +54,7 @@ export function encodePlan(plan: StepPlan): Int32Array {
   }
   words.push(plan.segments.length)
   for (const { sequence, kv, start, samples, entries } of plan.segments) {
-    words.push(sequence, kv, start, samples ? 1 : 0, entries.length)
+    words.push(sequence, kv, start, samples, entries.length)
     for (const entry of entries) words.push(entry)
   }
   words.push(plan.logprobs.length)
@@ -98,11 +101,13 @@ export function decodePlan(words: Int32Array): StepPlan {
   const [model, epoch, step] = [next(), next(), next()]
   const kvOperations = Array.from({ length: count(4) }, kvOperation)
   const segments = Array.from({ length: count(5) }, (): PlanSegment => {
-    const [sequence, kv, start, samples] = [next(), next(), next(), next() === 1]
-    return { sequence, kv, start, samples, entries: several(count(1)) }
+    const [sequence, kv, start, samples] = [next(), next(), next(), next()]
+    const entries = several(count(1))
+    if (samples < 0 || samples > entries.length) throw bad(`samples ${samples} of ${entries.length} rows`)
+    return { sequence, kv, start, samples, entries }
   })
   const samples = count(SampleWord.WORDS + 1)
-  if (samples !== segments.filter((segment) => segment.samples).length) throw bad("samples rows of no segment")
+  if (samples !== segments.reduce((sum, segment) => sum + segment.samples, 0)) throw bad("samples rows of no segment")
   const sampleRows = several(samples * SampleWord.WORDS)
   const logprobs = several(samples)
   const adjustments = several(count(1))

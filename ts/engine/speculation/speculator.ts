@@ -1,0 +1,87 @@
+// Joins a proposer, what it costs and what it has been worth to each sequence: what the scheduler asks of speculation.
+// Knows no model and no queue.
+
+import type { SpeculationStatus } from "../generation.ts"
+import type { Sequence, Speculator } from "../scheduling/index.ts"
+import { chooseDepths } from "./depth.ts"
+import { MAX_DEPTH, type Proposer } from "./proposer.ts"
+import { createStepCostMeter } from "./step-cost-meter.ts"
+import { createTrial, type Trial } from "./trial.ts"
+
+/** In turns, until it is known what steps cost: rows of different number tell it. */
+const FIRST_DEPTHS = [4, 2, 6]
+/** At least, for a sequence on trial. */
+const TRIAL_DEPTH = 2
+/** Of the mean depth in the next step. */
+const DEPTH_MEMORY = 0.95
+
+export interface SpeculatorWithStatus extends Speculator {
+  readonly status: SpeculationStatus
+}
+
+export function createSpeculator(proposer: Proposer, nowUs: () => number): SpeculatorWithStatus {
+  const trials = new Map<Sequence, Trial>()
+  const meter = createStepCostMeter()
+  const counts = { proposedTokens: 0, acceptedTokens: 0, steps: 0 }
+  let depth = 0
+
+  function trialOf(sequence: Sequence): Trial {
+    const found = trials.get(sequence)
+    if (found !== undefined) return found
+    const made = createTrial()
+    trials.set(sequence, made)
+    return made
+  }
+
+  return {
+    isActive(sequence) {
+      if (sequence.finished) return false
+      const trial = trialOf(sequence)
+      trial.look(sequence.known)
+      return !trial.resting
+    },
+    propose(candidates, rows) {
+      const open = candidates.flatMap(({ sequence, most }) => {
+        const trial = trialOf(sequence)
+        const available = proposer.available(sequence, Math.min(most, MAX_DEPTH))
+        if (available > 0) return [{ sequence, trial, most: available, acceptance: trial.acceptance }]
+        trial.missed(sequence.known)
+        return []
+      })
+      const { costs } = meter
+      const first = FIRST_DEPTHS[counts.steps % FIRST_DEPTHS.length] ?? 1
+      const chosen = costs === null ? open.map(() => first) : chooseDepths(open, rows, costs)
+      const requests = open.flatMap(({ sequence, trial, most }, i) => {
+        const wanted = Math.min(most, Math.max(chosen[i] ?? 0, trial.onTrial ? TRIAL_DEPTH : 0))
+        if (wanted === 0) trial.rest(sequence.known)
+        return wanted === 0 ? [] : [{ sequence, depth: wanted }]
+      })
+      if (requests.length === 0) return new Map()
+      const begunUs = nowUs()
+      const tokens = proposer.propose(requests)
+      meter.pass((nowUs() - begunUs) / Math.max(...requests.map((request) => request.depth)))
+      return new Map(
+        requests.flatMap(({ sequence }, i): [Sequence, Int32Array][] => {
+          const own = tokens[i]
+          return own === undefined || own.length === 0 ? [] : [[sequence, own]]
+        }),
+      )
+    },
+    judged(sequence, proposed, accepted) {
+      trials.get(sequence)?.judged(proposed, accepted)
+      counts.proposedTokens += proposed
+      counts.acceptedTokens += accepted
+      depth = counts.steps === 0 ? proposed : DEPTH_MEMORY * depth + (1 - DEPTH_MEMORY) * proposed
+      counts.steps++
+    },
+    stepTook: (rows, us) => meter.step(rows, us),
+    left(sequence) {
+      trials.delete(sequence)
+      proposer.left(sequence)
+    },
+    get status() {
+      const resting = [...trials.values()].filter((trial) => trial.resting).length
+      return { kind: proposer.kind, ...counts, depth, active: trials.size - resting, resting }
+    },
+  }
+}
