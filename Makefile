@@ -9,7 +9,7 @@ RANKS ?=
 cluster := node bin/mlx-cluster.js
 
 .DEFAULT_GOAL := help
-.PHONY: help setup server server-bg server-stop server-restart status monitor logs generate test test-clients test-full test-native lint format check bench clean
+.PHONY: help setup server server-bg server-stop server-restart bootstrap sync status monitor logs generate test test-clients test-full test-native lint format check bench clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -31,6 +31,13 @@ server-stop: ## end the server that server-bg has started
 server-restart: ## server-stop, then server-bg
 	@$(MAKE) --no-print-directory server-stop ARGS=
 	@$(MAKE) --no-print-directory server-bg
+
+bootstrap: ## install this program on the other hosts of hostfile.json
+	@scripts/setup.sh
+	@$(cluster) bootstrap $(ARGS)
+
+sync: ## copy a model to the other hosts: MODEL=<folder, .gguf or id>
+	@$(cluster) sync $(if $(MODEL),--model $(MODEL)) $(ARGS)
 
 status: ## one screen about the server that runs
 	@$(cluster) status --url http://$(HOST):$(PORT) $(ARGS)

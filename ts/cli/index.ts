@@ -1,5 +1,6 @@
 // The command `mlx-cluster`: finds the subcommand and turns errors into one line and an exit code.
 
+import { bootstrap } from "./bootstrap.ts"
 import { type Command, EXIT, UsageError } from "./command.ts"
 import { down } from "./down.ts"
 import { generate } from "./generate.ts"
@@ -11,10 +12,24 @@ import { rank } from "./rank.ts"
 import { serve } from "./serve.ts"
 import { setup } from "./setup.ts"
 import { status } from "./status.ts"
+import { sync } from "./sync.ts"
 import { up } from "./up.ts"
 import { version } from "./version.ts"
 
-const COMMANDS: readonly Command[] = [serve, up, down, status, monitor, logs, generate, setup, version, rank]
+const COMMANDS: readonly Command[] = [
+  serve,
+  up,
+  down,
+  status,
+  monitor,
+  logs,
+  generate,
+  setup,
+  bootstrap,
+  sync,
+  version,
+  rank,
+]
 
 const isHelp = (word: string | undefined) => word === "--help" || word === "-h" || word === "help"
 

@@ -16,6 +16,7 @@ const CONTROL_ERRORS = {
   rank_refused: "This rank is not expected here.",
   buffer_overflow: "The other side does not read.",
   rank_silent: "A rank was not heard from in time.",
+  ssh_failed: "Another host cannot be reached over ssh.",
   launch_failed: "A rank process could not be started.",
   task_failed: "A rank could not do a task.",
   closed: "It was closed on this side.",

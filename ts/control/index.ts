@@ -13,6 +13,8 @@ export { startRankGroup, type RankGroup, type RankGroupEvents, type RankGroupOpt
 export { readRankSpec, type RankSpec } from "./rank-spec.ts"
 export { loadSecret } from "./secret.ts"
 export type { PayloadPath } from "./session.ts"
+export { quote, quoteFolder, remoteProgram, remoteScript } from "./ssh.ts"
+export { runOverSsh, type SshResult } from "./ssh-run.ts"
 export { createSshLauncher } from "./ssh-launcher.ts"
 export { tcpTransport } from "./tcp-transport.ts"
 export type { Topology, TopologyLink } from "./topology.ts"

@@ -67,3 +67,5 @@ export const GUARD_BEAT_MS = 2_000
 export const GUARD_LEASE_MS = 30_000
 /** Beyond the grace of a rank on another host, for the way there and back. */
 export const SSH_STOP_MS = 3_000
+/** Of what a script on another host writes, so much is kept. */
+export const SSH_OUTPUT_BYTES = 4 * 1024 * 1024

@@ -70,6 +70,11 @@ export function remoteProgram(host: string, folder: string, words: readonly stri
   ].join("\n")
 }
 
+/** A script for a host, with the PATH that remoteProgram has. */
+export function remoteScript(lines: readonly string[]): string {
+  return [PATH_LINE, ...lines].join("\n")
+}
+
 /** ssh itself failed, not what it ran. */
 export const SSH_FAILED = 255
 

@@ -15,6 +15,7 @@ export interface Run {
 
 export interface RunOptions {
   readonly input?: string
+  readonly deadlineMs?: number
   readonly env?: Readonly<Record<string, string>>
   /** Called with everything written to standard output so far. */
   readonly onOutput?: (stdout: string, interrupt: () => void) => void
@@ -24,7 +25,7 @@ export function runProgram(args: readonly string[], options: RunOptions = {}): P
   const child = spawn(process.execPath, [join(packageRoot(), "bin", "mlx-cluster.js"), ...args], {
     stdio: ["pipe", "pipe", "pipe"],
     env: { PATH: process.env["PATH"] ?? "", ...options.env },
-    timeout: DEADLINE_MS,
+    timeout: options.deadlineMs ?? DEADLINE_MS,
     killSignal: "SIGKILL",
   })
   let [stdout, stderr] = ["", ""]

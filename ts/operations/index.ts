@@ -1,0 +1,6 @@
+// The door of ts/operations: what an operator does to the machines of a hostfile. Starts no server.
+
+export { bootstrapHost, type BootstrapResult } from "./bootstrap.ts"
+export { readInstallation, type Installation } from "./installation.ts"
+export { remoteHost, type RemoteHost } from "./remote-host.ts"
+export { readModelManifest, syncModel } from "./sync.ts"
