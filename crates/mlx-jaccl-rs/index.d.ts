@@ -95,8 +95,11 @@ export declare class Tokenizer {
   specialIds(): Int32Array
 }
 
-/** Ends every wait of the rank groups of this process, from any thread. Does nothing before `loadMlx`. */
-export declare function abortGroups(): void
+/**
+ * Ends every wait of the rank groups of this process, from any thread: steps then fail with "rank group lost: " and
+ * the reason, here and on the other ranks. Does nothing before `loadMlx`.
+ */
+export declare function abortGroups(reason?: string | undefined | null): void
 
 /** Of the steps that have run, waiting for other ranks included. */
 export interface CollectiveTotals {
@@ -115,6 +118,24 @@ export interface EngineMemory {
   weightBytes: number
   kvBytes: number
   limitBytes: number
+}
+
+/** Counters of the rank group of this process and what its ranks said last, from any thread; null in no group. */
+export declare function groupCounters(): GroupCounters | null
+
+export interface GroupCounters {
+  rank: number
+  size: number
+  /** "tcp", "jaccl-mesh", "jaccl-ring", "ring" or "nccl". */
+  backend: string
+  /** Whether waits of the transport end when the group is lost; else only the end of the process helps. */
+  isGuarded: boolean
+  /** Why the group is lost. */
+  lost?: string
+  /** Milliseconds since a collective of this rank ended. */
+  progressedMs: number
+  /** By rank. */
+  ranks: Array<RankCounters>
 }
 
 export declare function hostMemory(): HostMemory
@@ -179,6 +200,23 @@ export interface RankAddress {
   port: number
 }
 
+/** What a rank said of itself with its last beat; of this rank: what it is now. */
+export interface RankCounters {
+  /** Collectives begun and ended. They differ while the rank is inside one. */
+  begun: number
+  ended: number
+  /** Bytes or completions that came; a collective that moves makes it grow. */
+  progress: number
+  /** Command buffers submitted. */
+  steps: number
+  /** Operands of its collectives. */
+  bytes: number
+  /** Time inside collectives, waiting for other ranks included. The slowest rank has the least. */
+  collectiveUs: number
+  /** Milliseconds since its last beat; null: none yet. */
+  heardMs?: number
+}
+
 export interface RankGroupOptions {
   rank: number
   /** Of the listeners of all ranks, in rank order. */
@@ -189,6 +227,22 @@ export interface RankGroupOptions {
   connectMs: number
   /** How long one collective, or the sending of one message, may take. */
   operationMs: number
+  /** Which way collectives go: "tcp" (default), "jaccl", "jaccl-ring", "ring" or "nccl". */
+  backend?: string
+  /** Of JACCL: for each rank, the devices of its cables towards each rank. */
+  devices?: Array<Array<Array<string>>>
+  /** Of JACCL: where its transport lies. */
+  jacclPath?: string
+  /** How often a rank tells the others that it lives (500). */
+  beatMs?: number
+  /** Silence of a rank that ends the group (4000). */
+  leaseMs?: number
+  /** How long all ranks may stand inside collectives while nothing moves (8000). */
+  stuckMs?: number
+  /** Numbers and sums travel with every operand and are compared (true). Without: a benchmark. */
+  seals?: boolean
+  /** JACCL's waits end when the group is lost (true). Without: a benchmark. */
+  guard?: boolean
 }
 
 export interface TensorInfo {

@@ -6,7 +6,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define MJ_ABI 3u
+#define MJ_ABI 4u
 
 extern "C" {
 
@@ -40,6 +40,11 @@ typedef struct {
   const char* addresses;   // of the ranks' listeners in rank order, "host port,host port,..."; numeric
   const uint8_t* nonce;    // 32 bytes
   int32_t connect_ms, operation_ms;
+  int32_t beat_ms, lease_ms, stuck_ms;
+  const char* backend;     // "tcp", "jaccl", "jaccl-ring", "ring", "nccl"
+  const char* devices;     // of JACCL: cables joined by '+', cells by ',', rows by ';'; "" otherwise
+  const char* library;     // of JACCL: path of its transport
+  int32_t seals, guard;    // 0: a benchmark goes without the checks
 } mj_group_options;
 
 // Collectives of the steps that have run, waiting for other ranks included; bytes are those of this rank's operands.
@@ -47,6 +52,28 @@ typedef struct {
   uint64_t operations, bytes;
   double microseconds;
 } mj_collectives;
+
+// What a rank says of itself with every beat.
+typedef struct {
+  uint64_t begun, ended;   // collectives; they differ while the rank is inside one
+  uint64_t progress;       // bytes or completions that came
+  uint64_t steps;          // command buffers submitted
+  uint64_t bytes;          // operands of its collectives
+  uint64_t collective_us;  // time inside them, waiting for other ranks included
+  int64_t heard_ms;        // since its last beat; -1: never
+} mj_rank_counters;
+
+enum { MJ_MOST_RANKS = 8 };
+
+typedef struct {
+  int32_t rank, size;
+  int32_t guarded;         // waits of the transport end when the group is lost
+  int32_t lost;
+  int64_t progressed_ms;   // since a collective of this rank ended
+  char backend[16];
+  char reason[256];        // why it is lost
+  mj_rank_counters ranks[MJ_MOST_RANKS];
+} mj_group_counters;
 
 // Of dense matrices and of the scales of affine ones.
 enum { MJ_F32 = 0, MJ_F16 = 1, MJ_BF16 = 2 };
@@ -96,7 +123,8 @@ typedef struct mj_api_table {
   int (*group_send)(mj_engine*, int rank, const uint8_t* bytes, int length);
   int (*group_receive)(mj_engine*, int rank, int timeout_ms);  // bytes of the next message, 0: none in time
   int (*group_take)(mj_engine*, int rank, uint8_t* out);       // the message that group_receive found
-  void (*group_abort)(void);  // of all engines of the process; from any thread
+  void (*group_abort)(const char* reason);      // of all engines of the process; from any thread
+  int (*group_counters)(mj_group_counters*);    // 1, or 0 where this process is in no group; from any thread
 
   // Totals since the start, and the microseconds that each step spent in collectives, oldest first: those of the steps
   // that have ended since the last call, the newest `capacity` of them at most. Returns how many; 0 where MLX runs them.

@@ -6,7 +6,7 @@
 #include <stdexcept>
 
 #include "executor.h"
-#include "group/tcp_group.h"
+#include "group/rank_group.h"
 #include "guard.h"
 #include "mlx/memory.h"
 #include "mlx/version.h"
@@ -20,9 +20,9 @@ struct mj_engine {
   std::unique_ptr<mj::Executor> executor;
   std::string backend;
   mj::TcpListener listener;
-  std::shared_ptr<mj::TcpGroup> group;
+  std::shared_ptr<mj::RankGroup> group;
 
-  mj::TcpGroup& joined() const {
+  mj::RankGroup& joined() const {
     if (!group) throw std::invalid_argument("the engine is in no rank group");
     return *group;
   }
@@ -64,19 +64,53 @@ mj_engine* open_engine(const mj_engine_options* options) {
   });
 }
 
-mj::TcpGroupOptions group_options(const mj_group_options& options) {
-  mj::TcpGroupOptions out{options.rank, {}, {}, options.connect_ms, options.operation_ms};
+mj::RankGroupOptions group_options(const mj_group_options& options) {
+  mj::RankGroupOptions out;
+  out.meeting.rank = options.rank;
+  out.meeting.connect_ms = options.connect_ms;
+  out.meeting.agreement = std::string(options.backend) + " " + options.devices;
+  out.operation_ms = options.operation_ms;
+  out.limits = {options.beat_ms, options.lease_ms, options.stuck_ms};
+  out.backend = options.backend;
+  out.seals = options.seals != 0;
   std::istringstream addresses(options.addresses);
   for (std::string one; std::getline(addresses, one, ',');) {
     const size_t space = one.find(' ');
     if (space == std::string::npos) throw std::invalid_argument("a rank address without a port: " + one);
-    out.addresses.push_back({one.substr(0, space), one.substr(space + 1)});
+    out.meeting.addresses.push_back({one.substr(0, space), one.substr(space + 1)});
   }
-  if (static_cast<int>(out.addresses.size()) != options.size)
-    throw std::invalid_argument("addresses of " + std::to_string(out.addresses.size()) + " ranks, not of " +
+  if (static_cast<int>(out.meeting.addresses.size()) != options.size)
+    throw std::invalid_argument("addresses of " + std::to_string(out.meeting.addresses.size()) + " ranks, not of " +
                                 std::to_string(options.size));
-  std::memcpy(out.nonce.data(), options.nonce, out.nonce.size());
+  std::memcpy(out.meeting.nonce.data(), options.nonce, out.meeting.nonce.size());
   return out;
+}
+
+mj_rank_counters counters_of(const mj::RankCounters& c, int64_t heard_ms) {
+  return {c.begun, c.ended, c.progress, c.steps, c.bytes, c.collective_us, heard_ms};
+}
+
+int group_counters(mj_group_counters& out) {
+  const auto life = mj::newest_group();
+  if (!life) return 0;
+  const int64_t now = mj::now_ms();
+  out = {};
+  out.rank = life->rank();
+  out.size = life->size();
+  out.guarded = life->is_guarded();
+  out.lost = life->is_lost();
+  out.progressed_ms = now - life->progressed_ms();
+  life->backend().copy(out.backend, sizeof out.backend - 1);
+  if (out.lost) life->reason().copy(out.reason, sizeof out.reason - 1);
+  for (int r = 0; r < out.size; ++r) {
+    if (r == out.rank) {
+      out.ranks[r] = counters_of(life->counters(), 0);
+      continue;
+    }
+    const mj::PeerState peer = life->peer(r);
+    out.ranks[r] = counters_of(peer.counters, peer.heard_ms == 0 ? -1 : now - peer.heard_ms);
+  }
+  return 1;
 }
 
 const mj_api_table table = {
@@ -120,7 +154,12 @@ const mj_api_table table = {
     [](mj_engine* e, int h) { return guard(-1, [&] { return e->executor->kv_length(h); }); },
     [](mj_engine* e, int store, mj_kv_stats* out) { return call(e, [&](auto& x) { *out = x.kv_stats(store); }); },
 
-    [](mj_engine* e, const int32_t* tape, int length) { return call(e, [&](auto& x) { x.exec(tape, length); }); },
+    [](mj_engine* e, const int32_t* tape, int length) {
+      return call(e, [&](auto& x) {
+        x.exec(tape, length);
+        if (e->group) e->group->life().step();
+      });
+    },
     [](mj_engine* e, int reg, int32_t* out, int64_t capacity) {
       return guard(int64_t{-1}, [&] { return e->executor->read_tokens(reg, out, capacity); });
     },
@@ -140,20 +179,21 @@ const mj_api_table table = {
     [](mj_engine* e, const mj_group_options* o) {
       return call(e, [&](auto& x) {
         if (e->listener.port == 0) throw std::invalid_argument("a rank listens before it connects");
-        auto group = std::make_shared<mj::TcpGroup>(e->listener, group_options(*o));
+        auto group = std::make_shared<mj::RankGroup>(e->listener, group_options(*o));
         e->listener = mj::TcpListener();
         x.join(group);
         e->group = std::move(group);
       });
     },
     [](mj_engine* e, int rank, const uint8_t* bytes, int length) {
-      return call(e, [&](auto&) { e->joined().send(rank, bytes, length); });
+      return call(e, [&](auto&) { e->joined().messages().send(rank, bytes, length); });
     },
     [](mj_engine* e, int rank, int timeout_ms) {
-      return guard(-1, [&] { return static_cast<int>(e->joined().receive(rank, timeout_ms)); });
+      return guard(-1, [&] { return static_cast<int>(e->joined().messages().receive(rank, timeout_ms)); });
     },
-    [](mj_engine* e, int rank, uint8_t* out) { return call(e, [&](auto&) { e->joined().take(rank, out); }); },
-    [] { mj::abort_groups(); },
+    [](mj_engine* e, int rank, uint8_t* out) { return call(e, [&](auto&) { e->joined().messages().take(rank, out); }); },
+    [](const char* reason) { guard(0, [&] { return mj::abort_groups(reason), 0; }); },
+    [](mj_group_counters* out) { return guard(-1, [&] { return group_counters(*out); }); },
 
     [](mj_engine* e, mj_collectives* totals, float* steps, int capacity) {
       return guard(-1, [&] { return e->executor->collectives(*totals, steps, capacity); });

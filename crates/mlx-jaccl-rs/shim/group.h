@@ -1,5 +1,5 @@
 // The collectives of one rank group, as a step's task calls them: blocking, in the same order on all ranks.
-// Implementations: SoloGroup (below); transports live beside this file.
+// Implementations: SoloGroup (below) and RankGroup (group/).
 #pragma once
 #include <cstddef>
 #include <cstring>
@@ -11,7 +11,7 @@ class Group {
   virtual ~Group() = default;
   virtual int size() const = 0;
   virtual int rank() const = 0;
-  // out = sum over the ranks, in rank order on every rank; out may be in. Throws when a peer is lost.
+  // out = sum over the ranks, the same bits on every rank; out may be in. Throws when a peer is lost.
   virtual void all_sum(const float* in, size_t n, float* out) = 0;
   // out [rows, ranks * width] from in [rows, width], in rank order.
   virtual void all_gather(const float* in, int rows, int width, float* out) = 0;

@@ -31,6 +31,75 @@ pub struct RankGroupOptions {
   pub connect_ms: i32,
   /// How long one collective, or the sending of one message, may take.
   pub operation_ms: i32,
+  /// Which way collectives go: "tcp" (default), "jaccl", "jaccl-ring", "ring" or "nccl".
+  pub backend: Option<String>,
+  /// Of JACCL: for each rank, the devices of its cables towards each rank.
+  pub devices: Option<Vec<Vec<Vec<String>>>>,
+  /// Of JACCL: where its transport lies.
+  pub jaccl_path: Option<String>,
+  /// How often a rank tells the others that it lives (500).
+  pub beat_ms: Option<i32>,
+  /// Silence of a rank that ends the group (4000).
+  pub lease_ms: Option<i32>,
+  /// How long all ranks may stand inside collectives while nothing moves (8000).
+  pub stuck_ms: Option<i32>,
+  /// Numbers and sums travel with every operand and are compared (true). Without: a benchmark.
+  pub seals: Option<bool>,
+  /// JACCL's waits end when the group is lost (true). Without: a benchmark.
+  pub guard: Option<bool>,
+}
+
+/// What a rank said of itself with its last beat; of this rank: what it is now.
+#[napi(object)]
+pub struct RankCounters {
+  /// Collectives begun and ended. They differ while the rank is inside one.
+  pub begun: i64,
+  pub ended: i64,
+  /// Bytes or completions that came; a collective that moves makes it grow.
+  pub progress: i64,
+  /// Command buffers submitted.
+  pub steps: i64,
+  /// Operands of its collectives.
+  pub bytes: i64,
+  /// Time inside collectives, waiting for other ranks included. The slowest rank has the least.
+  pub collective_us: i64,
+  /// Milliseconds since its last beat; null: none yet.
+  pub heard_ms: Option<i64>,
+}
+
+#[napi(object)]
+pub struct GroupCounters {
+  pub rank: i32,
+  pub size: i32,
+  /// "tcp", "jaccl-mesh", "jaccl-ring", "ring" or "nccl".
+  pub backend: String,
+  /// Whether waits of the transport end when the group is lost; else only the end of the process helps.
+  pub is_guarded: bool,
+  /// Why the group is lost.
+  pub lost: Option<String>,
+  /// Milliseconds since a collective of this rank ended.
+  pub progressed_ms: i64,
+  /// By rank.
+  pub ranks: Vec<RankCounters>,
+}
+
+const BACKENDS: [&str; 5] = ["tcp", "jaccl", "jaccl-ring", "ring", "nccl"];
+const BEAT_MS: i32 = 500;
+const LEASE_MS: i32 = 4000;
+const STUCK_MS: i32 = 8000;
+
+/// Cables joined by '+', cells by ',', rows by ';', as the shim takes them.
+fn device_text(rows: &[Vec<Vec<String>>]) -> Result<String, Error> {
+  let is_name = |name: &String| !name.is_empty() && !name.contains([';', ',', '+']);
+  if !rows.iter().flatten().flatten().all(is_name) {
+    return Err(Error::argument("a device has no name, or a mark in it"));
+  }
+  let cells = |row: &Vec<Vec<String>>| row.iter().map(|cell| cell.join("+")).collect::<Vec<_>>().join(",");
+  Ok(rows.iter().map(cells).collect::<Vec<_>>().join(";"))
+}
+
+fn c_text(what: &str, value: &str) -> Result<CString, Error> {
+  CString::new(value).map_err(|_| Error::argument(format!("{what} holds a NUL")))
 }
 
 /// Of the steps that have run, waiting for other ranks included.
@@ -91,7 +160,17 @@ impl NativeEngine {
       .iter()
       .map(|address| format!("{} {}", address.host, address.port))
       .collect();
-    let addresses = CString::new(list.join(",")).map_err(|_| Error::argument("an address holds a NUL"))?;
+    let backend = options.backend.as_deref().unwrap_or(BACKENDS[0]);
+    if !BACKENDS.contains(&backend) {
+      return Err(Error::argument(format!("there is no backend \"{backend}\": {}", BACKENDS.join(", "))).into());
+    }
+    let addresses = c_text("an address", &list.join(","))?;
+    let backend = c_text("a backend", backend)?;
+    let devices = c_text(
+      "a device",
+      &device_text(options.devices.as_deref().unwrap_or_default())?,
+    )?;
+    let library = c_text("a path", options.jaccl_path.as_deref().unwrap_or_default())?;
     Ok(self.handle()?.group_connect(&GroupOptions {
       rank: options.rank,
       size,
@@ -99,6 +178,14 @@ impl NativeEngine {
       nonce: nonce.as_ptr(),
       connect_ms: options.connect_ms,
       operation_ms: options.operation_ms,
+      beat_ms: options.beat_ms.unwrap_or(BEAT_MS),
+      lease_ms: options.lease_ms.unwrap_or(LEASE_MS),
+      stuck_ms: options.stuck_ms.unwrap_or(STUCK_MS),
+      backend: backend.as_ptr(),
+      devices: devices.as_ptr(),
+      library: library.as_ptr(),
+      seals: i32::from(options.seals.unwrap_or(true)),
+      guard: i32::from(options.guard.unwrap_or(true)),
     })?)
   }
 
@@ -115,10 +202,42 @@ impl NativeEngine {
   }
 }
 
-/// Ends every wait of the rank groups of this process, from any thread. Does nothing before `loadMlx`.
+/// Ends every wait of the rank groups of this process, from any thread: steps then fail with "rank group lost: " and
+/// the reason, here and on the other ranks. Does nothing before `loadMlx`.
 #[napi]
-pub fn abort_groups() {
+pub fn abort_groups(reason: Option<String>) -> napi::Result<()> {
+  let reason = c_text("a reason", reason.as_deref().unwrap_or_default())?;
   if let Ok(library) = ffi::loaded() {
-    ffi::abort_groups(library);
+    ffi::abort_groups(library, &reason);
   }
+  Ok(())
+}
+
+/// Counters of the rank group of this process and what its ranks said last, from any thread; null in no group.
+#[napi]
+pub fn group_counters() -> napi::Result<Option<GroupCounters>> {
+  let Ok(library) = ffi::loaded() else { return Ok(None) };
+  let Some(found) = ffi::group_counters(library)? else {
+    return Ok(None);
+  };
+  let known = found.ranks.iter().take(found.size.cast_unsigned() as usize);
+  Ok(Some(GroupCounters {
+    rank: found.rank,
+    size: found.size,
+    backend: found.backend(),
+    is_guarded: found.guarded != 0,
+    lost: (found.lost != 0).then(|| found.reason()),
+    progressed_ms: found.progressed_ms,
+    ranks: known
+      .map(|one| RankCounters {
+        begun: one.begun.cast_signed(),
+        ended: one.ended.cast_signed(),
+        progress: one.progress.cast_signed(),
+        steps: one.steps.cast_signed(),
+        bytes: one.bytes.cast_signed(),
+        collective_us: one.collective_us.cast_signed(),
+        heard_ms: (one.heard_ms >= 0).then_some(one.heard_ms),
+      })
+      .collect(),
+  }))
 }

@@ -76,11 +76,12 @@ int64_t moved(ssize_t n, bool zero_is_end) {
 
 }  // namespace
 
-int64_t now_ms() {
+int64_t now_us() {
   timespec t;
   ::clock_gettime(CLOCK_MONOTONIC, &t);
-  return int64_t{t.tv_sec} * 1000 + t.tv_nsec / 1'000'000;
+  return int64_t{t.tv_sec} * 1'000'000 + t.tv_nsec / 1000;
 }
+int64_t now_ms() { return now_us() / 1000; }
 
 Socket& Socket::operator=(Socket&& other) noexcept {
   std::swap(fd_, other.fd_);

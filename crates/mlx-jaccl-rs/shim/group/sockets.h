@@ -1,18 +1,38 @@
-// System calls of the TCP group: addresses, connecting with a deadline, and reads and writes that do not block.
+// System calls of a rank group: addresses, connecting with a deadline, and reads and writes that do not block.
 #pragma once
 #include <cstddef>
 #include <cstdint>
 #include <string>
 
-#include "tcp_group.h"
-
 namespace mj {
 
-// Monotonic milliseconds.
+// Monotonic.
 int64_t now_ms();
+int64_t now_us();
 
-// A problem of the group in one line. Its text starts with kGroupLost where a step cannot go on.
-inline constexpr const char* kGroupLost = "rank group lost: ";
+// A socket that closes itself.
+class Socket {
+ public:
+  explicit Socket(int fd = -1) : fd_(fd) {}
+  Socket(Socket&& other) noexcept : fd_(other.fd_) { other.fd_ = -1; }
+  Socket& operator=(Socket&& other) noexcept;
+  ~Socket();
+  int fd() const { return fd_; }
+
+ private:
+  int fd_;
+};
+
+struct TcpAddress {
+  std::string host, port;  // numeric
+};
+
+struct TcpListener {
+  Socket socket;
+  int port = 0;
+};
+// Listens on one numeric address; port 0 takes a free one.
+TcpListener listen_tcp(const std::string& host);
 
 // Waits at most until the deadline; throws where it passes.
 Socket connect_tcp(const TcpAddress&, int64_t deadline_ms);

@@ -2,7 +2,7 @@
 
 use std::ffi::{c_char, c_int, c_void};
 
-pub const ABI: u32 = 3;
+pub const ABI: u32 = 4;
 
 #[repr(C)]
 pub struct Engine {
@@ -66,6 +66,59 @@ pub struct GroupOptions {
   pub nonce: *const u8,
   pub connect_ms: i32,
   pub operation_ms: i32,
+  pub beat_ms: i32,
+  pub lease_ms: i32,
+  pub stuck_ms: i32,
+  pub backend: *const c_char,
+  pub devices: *const c_char,
+  pub library: *const c_char,
+  pub seals: i32,
+  pub guard: i32,
+}
+
+#[repr(C)]
+#[derive(Clone, Copy, Default)]
+pub struct RankCounters {
+  pub begun: u64,
+  pub ended: u64,
+  pub progress: u64,
+  pub steps: u64,
+  pub bytes: u64,
+  pub collective_us: u64,
+  pub heard_ms: i64,
+}
+
+pub const MOST_RANKS: usize = 8;
+
+#[repr(C)]
+pub struct GroupCounters {
+  pub rank: i32,
+  pub size: i32,
+  pub guarded: i32,
+  pub lost: i32,
+  pub progressed_ms: i64,
+  pub backend: [c_char; 16],
+  pub reason: [c_char; 256],
+  pub ranks: [RankCounters; MOST_RANKS],
+}
+
+impl GroupCounters {
+  pub fn backend(&self) -> String {
+    until_nul(&self.backend)
+  }
+
+  pub fn reason(&self) -> String {
+    until_nul(&self.reason)
+  }
+}
+
+fn until_nul(text: &[c_char]) -> String {
+  let bytes: Vec<u8> = text
+    .iter()
+    .map(|c| c.to_ne_bytes()[0])
+    .take_while(|byte| *byte != 0)
+    .collect();
+  String::from_utf8_lossy(&bytes).into_owned()
 }
 
 type Text = extern "C" fn() -> *const c_char;
@@ -124,7 +177,8 @@ pub struct Api {
   pub group_send: unsafe extern "C" fn(*mut Engine, c_int, *const u8, c_int) -> c_int,
   pub group_receive: unsafe extern "C" fn(*mut Engine, c_int, c_int) -> c_int,
   pub group_take: unsafe extern "C" fn(*mut Engine, c_int, *mut u8) -> c_int,
-  pub group_abort: extern "C" fn(),
+  pub group_abort: unsafe extern "C" fn(*const c_char),
+  pub group_counters: unsafe extern "C" fn(*mut GroupCounters) -> c_int,
 
   pub collectives: unsafe extern "C" fn(*mut Engine, *mut Collectives, *mut f32, c_int) -> c_int,
 }

@@ -2,10 +2,11 @@
 
 use std::ffi::{CStr, c_int};
 use std::marker::PhantomData;
+use std::mem::MaybeUninit;
 
 use napi::bindgen_prelude::{Float32ArraySlice, Int32ArraySlice};
 
-use super::abi::{Collectives, Engine, EngineOptions, GroupOptions, KvOptions, KvStats, Memory};
+use super::abi::{Collectives, Engine, EngineOptions, GroupCounters, GroupOptions, KvOptions, KvStats, Memory};
 use super::loader::{MlxLibrary, text};
 use crate::checkpoint::{Elements, HostTensor};
 use crate::error::Error;
@@ -327,6 +328,20 @@ impl EngineHandle {
 }
 
 /// Ends every wait in a collective of this process, from any thread.
-pub fn abort_groups(library: &'static MlxLibrary) {
-  (library.api.group_abort)();
+pub fn abort_groups(library: &'static MlxLibrary, reason: &CStr) {
+  // SAFETY: the shim copies the text, which lives until the call returns.
+  unsafe { (library.api.group_abort)(reason.as_ptr()) }
+}
+
+/// The counters of the newest group of this process, from any thread; none where it is in no group.
+pub fn group_counters(library: &'static MlxLibrary) -> Result<Option<GroupCounters>, Error> {
+  let mut counters = MaybeUninit::<GroupCounters>::zeroed();
+  // SAFETY: the shim fills this struct, or leaves it.
+  let found = unsafe { (library.api.group_counters)(counters.as_mut_ptr()) };
+  match found {
+    0 => Ok(None),
+    // SAFETY: numbers and bytes only, of which every value is one; all were zeroed.
+    1 => Ok(Some(unsafe { counters.assume_init() })),
+    _ => Err(Error::Native(text((library.api.last_error)()))),
+  }
 }

@@ -6,5 +6,5 @@ mod handle;
 mod loader;
 
 pub use abi::{EngineOptions, GroupOptions, KvOptions};
-pub use handle::{EngineHandle, Lent, abort_groups, copy_out};
+pub use handle::{EngineHandle, Lent, abort_groups, copy_out, group_counters};
 pub use loader::{load, loaded};

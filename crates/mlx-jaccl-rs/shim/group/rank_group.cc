@@ -1,0 +1,114 @@
+#include "rank_group.h"
+
+#include <algorithm>
+#include <cstring>
+#include <stdexcept>
+
+#include "seal.h"
+
+namespace mj {
+
+namespace {
+
+// Larger sums are made in place; their seal travels in a collective of its own.
+constexpr size_t kInlineElements = size_t{64} << 10;
+
+// What follows a rank's bytes in a gather.
+struct GatherSeal {
+  uint64_t operation, hash;
+};
+
+}  // namespace
+
+RankGroup::RankGroup(const TcpListener& listener, const RankGroupOptions& options)
+    : life_(make_life(options.meeting.rank, static_cast<int>(options.meeting.addresses.size()), options.backend)),
+      seals_(options.seals) {
+  if (size() < 1 || size() > kMostRanks) throw std::invalid_argument("a group of " + std::to_string(size()) + " ranks");
+  if (rank() < 0 || rank() >= size()) throw std::invalid_argument("rank " + std::to_string(rank()));
+  peers_ = meet(listener, options.meeting, *life_);
+  tcp_ = std::make_unique<TcpTransport>(life_, sockets(&PeerSockets::data), options.operation_ms);
+  messages_ = std::make_unique<Messages>(life_, sockets(&PeerSockets::messages), options.operation_ms);
+  liveness_ = std::make_unique<Liveness>(life_, sockets(&PeerSockets::beats), options.limits, [this] {
+    for (auto& peer : peers_) shut(peer.data.fd()), shut(peer.messages.fd()), shut(peer.beats.fd());
+  });
+  life_->set_backend(transport().name(), transport().is_guarded());
+  liveness_->watch_progress(transport().tells_progress());
+}
+
+RankGroup::~RankGroup() { liveness_.reset(); }
+
+std::vector<int> RankGroup::sockets(Socket PeerSockets::*kind) const {
+  std::vector<int> found;
+  for (auto& peer : peers_) found.push_back((peer.*kind).fd());
+  return found;
+}
+
+template <class F>
+void RankGroup::run(size_t bytes, F&& collective) {
+  life_->check();
+  const int64_t begun = now_us();
+  life_->begin();
+  collective(life_->operation());
+  life_->end(bytes, now_us() - begun);
+}
+
+void RankGroup::all_sum(const float* in, size_t n, float* out) {
+  run(n * sizeof(float), [&](uint64_t operation) {
+    if (!seals_) return transport().all_sum(in, n, out);
+    const Sums own = sums_of(in, n);
+    std::string wrong;
+    if (n <= kInlineElements) {
+      sealed_.resize(kSealHead + n + kSealTail);
+      float *operand = sealed_.data() + kSealHead, *tail = operand + n;
+      write_head(operation, sealed_.data());
+      std::copy_n(in, n, operand);
+      write_tail(operation, own, tail);
+      transport().all_sum(sealed_.data(), sealed_.size(), sealed_.data());
+      wrong = check_sum(operation, size(), sealed_.data(), sums_of(operand, n), tail);
+      std::copy_n(operand, n, out);
+    } else {
+      transport().all_sum(in, n, out);
+      float seal[kSealHead + kSealTail];
+      write_head(operation, seal);
+      write_tail(operation, own, seal + kSealHead);
+      transport().all_sum(seal, kSealHead + kSealTail, seal);
+      wrong = check_sum(operation, size(), seal, sums_of(out, n), seal + kSealHead);
+    }
+    if (!wrong.empty()) life_->fail("collective " + std::to_string(operation) + ": " + wrong);
+  });
+}
+
+size_t RankGroup::gather(const void* in, size_t bytes, uint64_t operation) {
+  const size_t stride = bytes + (seals_ ? sizeof(GatherSeal) : 0);
+  scratch_.resize(stride * size());
+  if (!seals_) {
+    transport().all_gather(in, bytes, scratch_.data());
+    return stride;
+  }
+  operand_.resize(stride);
+  std::memcpy(operand_.data(), in, bytes);
+  const GatherSeal own{operation, hash_bytes(in, bytes)};
+  std::memcpy(operand_.data() + bytes, &own, sizeof own);
+  transport().all_gather(operand_.data(), stride, scratch_.data());
+  for (int r = 0; r < size(); ++r) {
+    const char* part = scratch_.data() + r * stride;
+    GatherSeal seal;
+    std::memcpy(&seal, part + bytes, sizeof seal);
+    if (seal.operation == operation && seal.hash == hash_bytes(part, bytes)) continue;
+    life_->fail("collective " + std::to_string(operation) + ": what came of rank " + std::to_string(r) +
+                " is not what it sent: a message was lost, repeated or damaged");
+  }
+  return stride;
+}
+
+void RankGroup::all_gather(const float* in, int rows, int width, float* out) {
+  const size_t n = static_cast<size_t>(rows) * width, row_bytes = width * sizeof(float), ranks = peers_.size();
+  run(n * sizeof(float), [&](uint64_t operation) {
+    const size_t stride = gather(in, n * sizeof(float), operation);
+    for (int row = 0; row < rows; ++row)
+      for (size_t r = 0; r < ranks; ++r)
+        std::memcpy(out + (row * ranks + r) * width, scratch_.data() + r * stride + row * row_bytes, row_bytes);
+  });
+}
+
+}  // namespace mj
