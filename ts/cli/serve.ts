@@ -64,6 +64,7 @@ export function serveOptions(flags: FlagValues): ServeOptions {
       allowedOrigins: someOf(texts(flags, "allowed-origin")),
       requestLog: text(flags, "request-log"),
       logPrompts: isSet(flags, "log-prompts") || undefined,
+      thinkingBudget: numeral(flags, "thinking-budget", { least: 0, whole: true }),
       resumeWindowMs: times(numeral(flags, "resume-window", { least: 1, most: 3600 }), MS_PER_SECOND),
       maxPerClient: numeral(flags, "max-per-client", { least: 0, whole: true }),
     }),
@@ -143,6 +144,11 @@ export const serve: Command = {
     },
     ...STATE_FLAG,
     "models-dir": { type: "string", value: "<folder>", help: "where models are looked for (default: models)" },
+    "thinking-budget": {
+      type: "string",
+      value: "<tokens>",
+      help: "tokens of thought of answers that do not say (default: no bound)",
+    },
     "resume-window": {
       type: "string",
       value: "<s>",

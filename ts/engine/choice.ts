@@ -13,6 +13,14 @@ export interface ChoiceOptions {
   readonly maxTokens: number
   /** -1: none; else alternatives a token. */
   readonly logprobs: number
+  /** null: it may think as long as it likes. */
+  readonly thinking: ThinkingBudget | null
+}
+
+export interface ThinkingBudget {
+  readonly tokens: number
+  /** Written in the model's place when they are spent. */
+  readonly endIds: readonly number[]
 }
 
 /** What a record means beyond the choice itself. */
@@ -21,6 +29,8 @@ export type ChoiceNews =
   | { readonly type: "token" }
   /** A stop string was met: the token half is to be told. */
   | { readonly type: "stopped" }
+  /** The thought was ended in the model's place: the token half is to go on from there, and not from where it is. */
+  | { readonly type: "redirected" }
   /** The token half is done with the slot. `prefillMs` where it says so. */
   | { readonly type: "ended"; readonly queuedMs: number; readonly prefillMs: number | null }
   | { readonly type: "failed"; readonly code: (typeof ERROR_CODES)[number] }
@@ -68,6 +78,20 @@ function milliseconds(word: number | undefined): number {
   return ((word ?? 0) >>> 0) / 1000
 }
 
+/** What the record at `at` says of the end of its slot; null: it is no end. */
+export function endOf(words: Int32Array, at: number): Extract<ChoiceNews, { type: "ended" | "failed" }> | null {
+  if (words[at] === RecordKind.error) return { type: "failed", code: ERROR_CODES[words[at + 4] ?? 0] ?? "internal" }
+  if (words[at] !== RecordKind.finish) return null
+  const next = at + RECORD_WORDS
+  const isStatistics =
+    words[next] === RecordKind.statistics && words[next + 1] === words[at + 1] && words[next + 2] === words[at + 2]
+  return {
+    type: "ended",
+    queuedMs: milliseconds(words[at + 6]),
+    prefillMs: isStatistics ? milliseconds(words[next + 4]) : null,
+  }
+}
+
 export function createChoice(options: ChoiceOptions): Choice {
   const { answer, logprobs, maxTokens } = options
   const journal = createJournal(options.promptIds)
@@ -78,6 +102,7 @@ export function createChoice(options: ChoiceOptions): Choice {
   let draftedTokens = 0
   let acceptedTokens = 0
   let pending: PendingToken | null = null
+  let thinkingTokens = 0
 
   /** Passes the pending token on. */
   function complete(): ChoiceNews | null {
@@ -87,9 +112,27 @@ export function createChoice(options: ChoiceOptions): Choice {
     if (answer.finished) return null
     journal.append(token.id)
     completionTokens++
-    if (token.endsAnswer) endOfTurn = true
-    else answer.push(token.id, logprobs < 0 ? null : token)
-    return { type: answer.finished ? "stopped" : "token" }
+    if (token.endsAnswer) {
+      endOfTurn = true
+      return { type: "token" }
+    }
+    if (answer.thinking) thinkingTokens++
+    answer.push(token.id, logprobs < 0 ? null : token)
+    if (answer.finished) return { type: "stopped" }
+    return endThought() ? { type: "redirected" } : { type: "token" }
+  }
+
+  /** The forced tokens are tokens of the answer like all others: a replay goes on after them. */
+  function endThought(): boolean {
+    const { thinking } = options
+    if (thinking === null || !answer.thinking || thinkingTokens < thinking.tokens) return false
+    if (completionTokens + thinking.endIds.length >= maxTokens) return false
+    for (const id of thinking.endIds) {
+      journal.append(id)
+      completionTokens++
+      answer.push(id, null)
+    }
+    return true
   }
 
   function settle(): ChoiceNews | null {
@@ -134,6 +177,8 @@ export function createChoice(options: ChoiceOptions): Choice {
         case RecordKind.token: {
           running = true
           const news = complete()
+          // What the token half made since then is not the answer's.
+          if (news?.type === "redirected") return news
           const flags = words[at + 6] ?? 0
           const proposed = (flags & TokenFlag.proposed) === 0 ? 0 : 1
           draftedTokens += proposed + (flags >>> REFUSED_SHIFT)
@@ -148,19 +193,10 @@ export function createChoice(options: ChoiceOptions): Choice {
           // Nobody here asked for it: the token half is going down.
           if (a === FinishCode.cancelled && !answer.finished) return { type: "failed", code: "internal" }
           finish(a)
-          const next = at + RECORD_WORDS
-          const isStatistics =
-            words[next] === RecordKind.statistics &&
-            words[next + 1] === words[at + 1] &&
-            words[next + 2] === words[at + 2]
-          return {
-            type: "ended",
-            queuedMs: milliseconds(words[at + 6]),
-            prefillMs: isStatistics ? milliseconds(words[next + 4]) : null,
-          }
+          return endOf(words, at)
         }
         case RecordKind.error:
-          return { type: "failed", code: ERROR_CODES[a] ?? "internal" }
+          return endOf(words, at)
         default:
           return null
       }

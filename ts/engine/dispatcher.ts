@@ -1,7 +1,7 @@
 // Between choices and the link: gives each choice a slot, sends submits and cancels as there is room, and hands records
 // to the choice that holds their slot. Knows no admission, no model loading and no recovery.
 
-import type { Choice, ChoiceNews } from "./choice.ts"
+import { type Choice, type ChoiceNews, endOf } from "./choice.ts"
 import type { EngineErrorCode } from "./errors.ts"
 import type { GenerationRun } from "./generation-run.ts"
 import type { EngineLink } from "./link.ts"
@@ -16,6 +16,11 @@ export interface Job {
   readonly choice: Choice
   readonly index: number
   readonly session: ModelSession
+}
+
+/** Holds the slot of a choice that goes on in another one, until the token half is done with it. */
+interface Remainder {
+  readonly redirected: GenerationRun
 }
 
 export interface DispatcherOptions {
@@ -39,7 +44,7 @@ export interface Dispatcher {
 }
 
 export function createDispatcher({ link, slots: size, onFailed }: DispatcherOptions): Dispatcher {
-  const slots = createSlotTable<Job>(size)
+  const slots = createSlotTable<Job | Remainder>(size)
   let waiting: Job[] = []
   /** Not sent yet. */
   let cancels: SlotKey[] = []
@@ -79,8 +84,20 @@ export function createDispatcher({ link, slots: size, onFailed }: DispatcherOpti
     return sent
   }
 
-  function tell({ run, choice }: Job, news: ChoiceNews | null): void {
+  /** It is submitted again, with what was written in its place; what the token half still makes for it is dropped. */
+  function redirect(job: Job): void {
+    const { key } = job.choice
+    if (key === null || job.run.over) return
+    cancels.push(key)
+    slots.replace(key, { redirected: job.run })
+    job.choice.key = null
+    // It came before all that wait.
+    waiting.unshift(job)
+  }
+
+  function tell(job: Job, news: ChoiceNews | null): void {
     if (news === null) return
+    const { run, choice } = job
     switch (news.type) {
       case "started":
         run.begun(news.cachedTokens)
@@ -91,6 +108,10 @@ export function createDispatcher({ link, slots: size, onFailed }: DispatcherOpti
       case "stopped":
         run.tokenReceived()
         if (choice.key !== null && !run.over) cancels.push(choice.key)
+        break
+      case "redirected":
+        run.tokenReceived()
+        redirect(job)
         break
       case "ended":
         run.measured(news.queuedMs, news.prefillMs)
@@ -104,11 +125,21 @@ export function createDispatcher({ link, slots: size, onFailed }: DispatcherOpti
   }
 
   function free(choice: Choice): void {
-    const key = choice.key
-    if (key === null) return
+    if (choice.key !== null) freeSlot(choice.key)
+    choice.key = null
+  }
+
+  function freeSlot(key: SlotKey): void {
     slots.release(key)
     cancels = cancels.filter((one) => one.slot !== key.slot || one.generation !== key.generation)
-    choice.key = null
+  }
+
+  function readRemainder({ redirected: run }: Remainder, key: SlotKey, words: Int32Array, at: number): void {
+    const end = endOf(words, at)
+    if (end === null) return
+    // The way to its first token lies here, not where it goes on.
+    if (end.type === "ended") run.measured(end.queuedMs, end.prefillMs)
+    freeSlot(key)
   }
 
   return {
@@ -122,8 +153,13 @@ export function createDispatcher({ link, slots: size, onFailed }: DispatcherOpti
     read(words) {
       const touched = new Set<Job>()
       for (let at = 0; at + RECORD_WORDS <= words.length; at += RECORD_WORDS) {
-        const job = slots.holder(words[at + 1] ?? -1, (words[at + 2] ?? 0) >>> 0)
+        const key = { slot: words[at + 1] ?? -1, generation: (words[at + 2] ?? 0) >>> 0 }
+        const job = slots.holder(key.slot, key.generation)
         if (job === undefined) continue
+        if ("redirected" in job) {
+          readRemainder(job, key, words, at)
+          continue
+        }
         touched.add(job)
         tell(job, job.choice.record(words, at))
       }

@@ -4,7 +4,7 @@
 import type { ModelFiles } from "./checkpoint/index.ts"
 import { createEngine, type EngineOptions } from "./engine.ts"
 import type { EngineClock } from "./engine-clock.ts"
-import type { Engine, GenerationEvent, GenerationRequest } from "./generation.ts"
+import type { Engine, GenerationEvent, GenerationRequest, Prompt } from "./generation.ts"
 import type { Command, EngineLink, LinkNotice, LinkState, ModelFacts, SubmitCommand } from "./link.ts"
 import { FinishCode, RecordKind } from "./rings/record.ts"
 import type { TextPool } from "./text/index.ts"
@@ -155,7 +155,7 @@ const FILES: ModelFiles = {
   quantization: "f32",
 }
 
-/** Text prompts only: one token a character. */
+/** One token a character; of a chat the last message alone. Thoughts stand between < and >. */
 function createCharacterPool(): TextPool {
   const bytes = Uint8Array.from({ length: 128 }, (_, i) => i).subarray(1)
   const offsets = Int32Array.from({ length: 129 }, (_, i) => Math.max(0, i - 1))
@@ -163,17 +163,23 @@ function createCharacterPool(): TextPool {
     facts: async () => ({
       tokens: { bytes, offsets, stripsLeadingSpace: false },
       vocabularySize: 128,
-      reasoning: null,
+      reasoning: { open: "<", close: ">" },
+      endOfThoughtIds: [62],
       toolFormat: null,
       eosIds: [0],
       hasChatTemplate: true,
     }),
     encode: async (_, prompt) => ({
-      ids: Int32Array.from(prompt.kind === "text" ? prompt.text : "", (char) => char.charCodeAt(0)),
+      ids: Int32Array.from(textOf(prompt), (char) => char.charCodeAt(0)),
       startsInReasoning: false,
     }),
     close: async () => {},
   }
+}
+
+function textOf(prompt: Prompt): string {
+  if (prompt.kind === "text") return prompt.text
+  return prompt.kind === "chat" ? (prompt.messages.at(-1)?.content ?? "") : ""
 }
 
 export interface TestClock extends EngineClock {

@@ -10,7 +10,7 @@ import { createGenerationRun, type GenerationRun } from "./generation-run.ts"
 import type { EngineLink, LinkState, StepWork, TokenHalfStatistics } from "./link.ts"
 import { createModelSessions, type EngineModel, type ModelSession } from "./model-sessions.ts"
 import { speculationSum } from "./speculation-sum.ts"
-import { checkRequest, completionRoom } from "./request-check.ts"
+import { checkRequest, completionRoom, thinkingBudget } from "./request-check.ts"
 import {
   createAnswer,
   createDetokenizer,
@@ -92,6 +92,9 @@ export function createEngine(options: EngineOptions): Engine {
     const isChat = request.prompt.kind === "chat"
     const tools = request.prompt.kind === "chat" ? (request.prompt.tools ?? []) : []
     const toolFormat = tools.length > 0 && facts.toolFormat !== null ? toolCallFormatByName(facts.toolFormat) : null
+    const budget = thinkingBudget(request)
+    const endIds = facts.endOfThoughtIds
+    const thinking = budget === null || !isChat || endIds.length === 0 ? null : { tokens: budget, endIds }
     const choices = Array.from({ length: request.choices }, (_, choice) => {
       const answer = createAnswer({
         choice,
@@ -103,7 +106,7 @@ export function createEngine(options: EngineOptions): Engine {
         toolFormat,
         tools,
       })
-      return createChoice({ promptIds, maxTokens, logprobs: request.logprobs ?? -1, answer })
+      return createChoice({ promptIds, maxTokens, logprobs: request.logprobs ?? -1, answer, thinking })
     })
     run.encoded(choices, promptIds.length)
     choices.forEach((choice, index) => dispatcher.enqueue({ run, choice, index, session }))

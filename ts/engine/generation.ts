@@ -81,6 +81,8 @@ export interface GenerationRequest {
   /** Completion tokens; null: as many as the context holds. */
   readonly maxTokens: number | null
   readonly stop: readonly string[]
+  /** Tokens of thought after which the answer begins; absent: as many as the model likes. */
+  readonly thinkingBudget?: number
   /** How many answers. */
   readonly choices: number
   /** Log-probability of each token returned, with this many alternatives (0: the token alone). */

@@ -2,6 +2,7 @@
 
 import { EngineError } from "./errors.ts"
 import type { GenerationRequest, SamplingParameters } from "./generation.ts"
+import { thinkingOf } from "./text/index.ts"
 
 /** Alternatives a token that can be asked for. */
 const MOST_LOGPROBS = 20
@@ -17,6 +18,8 @@ export function checkRequest(request: GenerationRequest, mostChoices: number): v
   if (!whole(choices, 1, mostChoices)) refuse("n", `a whole number from 1 to ${mostChoices}`)
   if (maxTokens !== null && !whole(maxTokens, 1, Number.MAX_SAFE_INTEGER))
     refuse("max_tokens", "a whole number above 0")
+  if (request.thinkingBudget !== undefined && !whole(request.thinkingBudget, 0, Number.MAX_SAFE_INTEGER))
+    refuse("thinking_budget", "a whole number")
   if (logprobs !== undefined && !whole(logprobs, 0, MOST_LOGPROBS)) refuse("top_logprobs", `from 0 to ${MOST_LOGPROBS}`)
   if (!(sampling.temperature >= 0 && Number.isFinite(sampling.temperature))) refuse("temperature", "0 or more")
   if (!(sampling.topP > 0 && sampling.topP <= 1)) refuse("top_p", "above 0 and at most 1")
@@ -32,6 +35,12 @@ export function checkRequest(request: GenerationRequest, mostChoices: number): v
   if (!whole(minTokens, 0, maxTokens ?? 0x7fffffff)) refuse("min_tokens", "a whole number and at most max_tokens")
   for (const [id, bias] of adjustments.logitBias)
     if (!whole(id, 0, 0x7fffffff) || Number.isNaN(bias)) refuse("logit_bias", "token ids and numbers")
+}
+
+/** null: as many tokens of thought as the model likes. Where thinking is off a model that thinks all the same may not. */
+export function thinkingBudget({ prompt, thinkingBudget: budget }: GenerationRequest): number | null {
+  const isOff = prompt.kind === "chat" && thinkingOf(prompt.templateOptions ?? {}) === false
+  return isOff ? 0 : (budget ?? null)
 }
 
 /** Completion tokens that the context leaves, and the request wants, at most. */

@@ -10,6 +10,8 @@ export interface SlotTable<Holder> {
   /** null: all are taken. */
   acquire(holder: Holder): SlotKey | null
   holder(slot: number, generation: number): Holder | undefined
+  /** Records of this key are another's from now on. */
+  replace(key: SlotKey, holder: Holder): void
   release(key: SlotKey): void
   /** Frees all: the token half that knew them is gone. */
   reset(): void
@@ -36,6 +38,9 @@ export function createSlotTable<Holder>(size: number): SlotTable<Holder> {
       return { slot, generation }
     },
     holder: (slot, generation) => (generations[slot] === generation ? holders[slot] : undefined),
+    replace({ slot, generation }, holder) {
+      if (generations[slot] === generation && holders[slot] !== undefined) holders[slot] = holder
+    },
     release({ slot, generation }) {
       if (generations[slot] !== generation || holders[slot] === undefined) return
       holders[slot] = undefined

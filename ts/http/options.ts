@@ -34,6 +34,8 @@ export interface ServerOptions {
   readonly allowedOrigins?: readonly string[]
   /** Other names under which a served model answers. */
   readonly aliases?: Readonly<Record<string, string>>
+  /** Tokens of thought of a chat answer that does not say; null: as many as the model likes. */
+  readonly thinkingBudget?: number | null
   /** Any unknown model name means the first model served. */
   readonly acceptAnyModel?: boolean
   readonly server?: ServerChoice
@@ -67,6 +69,7 @@ export function withDefaults(options: ServerOptions): Settings {
     allowedHosts: options.allowedHosts ?? [],
     allowedOrigins: options.allowedOrigins ?? [],
     aliases: options.aliases ?? {},
+    thinkingBudget: options.thinkingBudget ?? null,
     acceptAnyModel: options.acceptAnyModel ?? false,
     requestLog: options.requestLog ?? null,
     logPrompts: options.logPrompts ?? false,

@@ -38,6 +38,8 @@ export interface Answer {
   /** Events since the last call, in order. After a stop string the last one is "finished". */
   take(): readonly GenerationEvent[]
   readonly finished: boolean
+  /** The model is thinking. */
+  readonly thinking: boolean
   readonly reasoningTokens: number
 }
 
@@ -171,6 +173,9 @@ export function createAnswer(options: AnswerOptions): Answer {
     },
     get finished() {
       return finished
+    },
+    get thinking() {
+      return !finished && splitter.thinking
     },
     get reasoningTokens() {
       return reasoningTokens

@@ -73,6 +73,9 @@ export function createHarmonySplitter(options: Omit<SplitterOptions, "markers">)
   }
 
   return {
+    get thinking() {
+      return kind === "reasoning"
+    },
     push(text) {
       let rest: string | null = text
       while (rest !== null && rest !== "") rest = kind === null ? readHeader(rest) : readBody(rest, kind)

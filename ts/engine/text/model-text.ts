@@ -7,7 +7,7 @@ import { EngineError } from "../errors.ts"
 import type { Prompt } from "../generation.ts"
 import { type ChatPrompt, createChatTemplate } from "./chat-template.ts"
 import type { TokenTextSource } from "./detokenizer.ts"
-import { endsInReasoning, type ReasoningMarkers, reasoningMarkers } from "./reasoning.ts"
+import { endOfThought, endsInReasoning, type ReasoningMarkers, reasoningMarkers } from "./reasoning.ts"
 import { thinkingOf } from "./thinking-options.ts"
 import { type ToolCallFormat, toolCallFormat } from "./tool-calls/index.ts"
 
@@ -33,6 +33,8 @@ export interface ModelTextFacts {
   readonly tokens: TokenTextSource
   readonly vocabularySize: number
   readonly reasoning: ReasoningMarkers | null
+  /** Tokens that end a thought; none where the model has no markers. */
+  readonly endOfThoughtIds: readonly number[]
   /** Name of the tool-call format, or null. */
   readonly toolFormat: string | null
   /** Tokens that end an answer: the files' own, and the template's end-of-turn markers. */
@@ -141,6 +143,7 @@ export function createModelText(source: ModelTextSource, tokenizer: TextTokenize
         tokens: tokenTextSource(tokenizer, controls, visibleTexts(markers, format)),
         vocabularySize: tokenizer.vocabularySize,
         reasoning: markers,
+        endOfThoughtIds: markers === null ? [] : [...tokenizer.encode(endOfThought(markers), false, true)],
         toolFormat: format?.name ?? null,
         eosIds: [...new Set([...source.eosIds, ...ends])].filter((id) => id !== undefined),
         hasChatTemplate: source.chatTemplates["default"] !== undefined,

@@ -34,6 +34,11 @@ export function reasoningMarkers(template: string): ReasoningMarkers | null {
   )
 }
 
+/** What the model would write to end its thought and begin to answer. */
+export function endOfThought(markers: ReasoningMarkers): string {
+  return markers.channels ? `${markers.close}<|start|>assistant<|channel|>final<|message|>` : `\n${markers.close}\n\n`
+}
+
 /** Whether the model goes on thinking where this prompt ends. `tail`: the prompt, or the message to be continued. */
 export function endsInReasoning(markers: ReasoningMarkers, tail: string, continued: boolean): boolean {
   return continued
@@ -49,6 +54,8 @@ export interface Passage {
 }
 
 export interface ReasoningSplitter {
+  /** What comes next is thought, unless it is a marker. */
+  readonly thinking: boolean
   push(text: string): readonly Passage[]
   flush(): readonly Passage[]
 }
@@ -159,6 +166,9 @@ export function createReasoningSplitter(options: SplitterOptions): ReasoningSpli
   }
 
   return {
+    get thinking() {
+      return state === "reasoning"
+    },
     push(text) {
       if (text === "") return []
       held += text

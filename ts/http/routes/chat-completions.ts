@@ -47,6 +47,7 @@ export function createChatWork(services: Services): PrepareWork {
     const identity = createReplyIdentity("chatcmpl", model.id)
     const logprobs = logprobsOf(body)
     const choices = body.n ?? 1
+    const thinkingBudget = body.thinking_budget ?? services.settings.thinkingBudget
     const request: GenerationRequest = {
       id: identity.id,
       model: model.id,
@@ -55,6 +56,7 @@ export function createChatWork(services: Services): PrepareWork {
       maxTokens: body.max_completion_tokens ?? body.max_tokens ?? null,
       stop: stopOf(body.stop),
       choices,
+      ...(thinkingBudget === null ? {} : { thinkingBudget }),
       ...(logprobs === null ? {} : { logprobs }),
       client,
     }
@@ -79,7 +81,8 @@ function promptOf(body: ChatCompletionRequest): GenerationRequest["prompt"] {
   const effort = body.reasoning_effort ?? undefined
   const options = {
     ...(effort === undefined ? {} : { reasoning_effort: effort }),
-    ...(effort === "none" ? { enable_thinking: false } : {}),
+    ...(effort === "none" || body.thinking_budget === 0 ? { enable_thinking: false } : {}),
+    ...(typeof body.enable_thinking === "boolean" ? { enable_thinking: body.enable_thinking } : {}),
     ...body.chat_template_kwargs,
   }
   return {

@@ -66,7 +66,18 @@ export const ChatCompletionRequest = Type.Object(
         type: Type.Union([Type.Literal("text"), Type.Literal("json_object"), Type.Literal("json_schema")]),
       }),
     ),
-    reasoning_effort: Nullable(Type.String({ maxLength: 16 })),
+    reasoning_effort: Nullable(
+      Type.String({ maxLength: 16, description: "Templates know different ones; none: off." }),
+    ),
+    enable_thinking: Nullable(Type.Boolean({ description: "Whether the model thinks. Extension." })),
+    thinking_budget: Nullable(
+      Type.Integer({
+        minimum: 0,
+        maximum: LIMITS.maxTokens,
+        description:
+          "Tokens of thought after which the answer begins; 0: no thought. Default: the server's. Extension.",
+      }),
+    ),
     chat_template_kwargs: Nullable(
       Type.Object({
         enable_thinking: Type.Optional(Type.Boolean()),
