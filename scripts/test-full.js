@@ -5,7 +5,7 @@ import { spawnSync } from "node:child_process"
 import { writeFileSync } from "node:fs"
 import { cpus } from "node:os"
 
-const FILES = ["serve-rank-loss", "serve-soak"].map((name) => `dist/ts/${name}.test.js`)
+const FILES = ["serve-rank-loss", "serve-soak", "dashboard/growth"].map((name) => `dist/ts/${name}.test.js`)
 const TIMEOUT_S = 900
 
 function output(command, ...args) {
@@ -26,7 +26,7 @@ console.log(stdout)
 const lines = stdout.split("\n").map((line) => line.trim())
 const passed = lines.filter((line) => /^ok \d+ - /.test(line) && !/# (time|SKIP)/.test(line)).length
 const failed = lines.filter((line) => /^not ok \d+ - /.test(line)).length
-const told = lines.filter((line) => /^(not )?ok \d+ - (the (front|rank) grew|\d+ answers|after \d+ ms)/.test(line))
+const told = lines.filter((line) => /^(not )?ok \d+ - (the (front|rank|page) grew|\d+ answers|after \d+ ms)/.test(line))
 const grew = told.filter((line) => !/after/.test(line)).map((line) => line.replace(/^((not )?ok) \d+ - /, "- $1: "))
 const waits = told.flatMap((line) => /after (\d+) ms/.exec(line)?.[1] ?? []).map(Number)
 writeFileSync(
@@ -36,7 +36,7 @@ writeFileSync(
 Commit ${commit}${changed ? " with changes" : ""}, ${new Date().toISOString().slice(0, 10)}, ${cpus().length} cores, ${process.platform} ${process.arch}, Node ${process.version}.
 
 **${passed} passed, ${failed} failed.** Twenty times \`kill -9\` of the rank under a stream, without and with replay; then
-eight clients with mixed requests and cancels.
+eight clients with mixed requests and cancels; then an hour of snapshots on an open dashboard.
 
 - longest wait from the kill to the error event: ${waits.length > 0 ? `${Math.max(...waits)} ms in ${waits.length} rounds` : "none was seen"}
 ${grew.join("\n")}

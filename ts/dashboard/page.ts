@@ -90,7 +90,7 @@ export function renderPage(snapshot: Snapshot, options: PageOptions = {}): strin
             <div class="headline" id="panel-headline">${headline.render(snapshot)}</div>
             <div class="top-actions">
               <a class="button quiet" href="/docs">API docs</a>
-              <button type="button" class="button quiet" id="theme" aria-label="Colour theme: as the system">
+              <button type="button" class="button quiet" id="theme" aria-label="Colour theme: Auto">
                 <svg class="theme-icon" viewBox="0 0 16 16" width="15" height="15" aria-hidden="true">
                   <circle class="theme-ring" cx="8" cy="8" r="6.2" />
                   <path class="theme-half" d="M8 1.8a6.2 6.2 0 0 1 0 12.4z" />

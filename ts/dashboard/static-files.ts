@@ -28,13 +28,22 @@ function packageRoot(): string {
   return folder
 }
 
+/** What readers of the source need and browsers do not: comments and indentation. No string of ours spans lines. */
+function compactStyles(css: string): string {
+  return css
+    .replaceAll(/\/\*[\s\S]*?\*\//g, "")
+    .replaceAll(/\s*\n\s*/g, "\n")
+    .trim()
+}
+
 function readFolder(folder: string, prefix: string, files: Map<string, StaticFile>): void {
   for (const entry of readdirSync(folder, { withFileTypes: true })) {
     const name = posix.join(prefix, entry.name)
     if (entry.isDirectory()) readFolder(join(folder, entry.name), name, files)
     const contentType = CONTENT_TYPES[extname(entry.name)]
     if (entry.isFile() && contentType !== undefined) {
-      files.set(name, { contentType, body: readFileSync(join(folder, entry.name)) })
+      const body = readFileSync(join(folder, entry.name))
+      files.set(name, { contentType, body: name.endsWith(".css") ? Buffer.from(compactStyles(body.toString())) : body })
     }
   }
 }

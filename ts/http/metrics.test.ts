@@ -10,7 +10,7 @@ function fakeClock() {
 }
 const done = (completionTokens: number) => ({
   usage: { promptTokens: 10, cachedTokens: 4, completionTokens, reasoningTokens: 0 },
-  times: [{ queuedMs: 5, prefillMs: 1, firstTokenMs: 2, totalMs: 3 }],
+  times: [{ queuedMs: 5, prefillMs: 95, firstTokenMs: 100, totalMs: 300 }],
 })
 
 t.test("a rate history gives complete seconds, oldest first, and forgets what is older", (t) => {
@@ -116,7 +116,7 @@ t.test("a request that runs shows how far it is, and its timeline stays when it 
   record.tokens(1)
   clock.ms = 150
   record.tokens(1)
-  const times = { queuedMs: 10, prefillMs: 30, firstTokenMs: 50, totalMs: 150 }
+  const times = { queuedMs: 20, prefillMs: 30, firstTokenMs: 50, totalMs: 150 }
   record.end({ usage: { promptTokens: 10, cachedTokens: 4, completionTokens: 2, reasoningTokens: 0 }, times: [times] })
   t.same(metrics.runningRequests(), [])
   t.match(metrics.requestLog(), [
@@ -124,7 +124,7 @@ t.test("a request that runs shows how far it is, and its timeline stays when it 
       prompt: "Why is",
       prefill_tps: 200,
       generation_tps: 10,
-      timeline: { queued_ms: 3, prefill_ms: 10, first_token_ms: 50, end_ms: 150 },
+      timeline: { queued_ms: 3, prefill_ms: 20, first_token_ms: 50, end_ms: 150 },
     },
   ])
   clock.ms = 2000

@@ -82,8 +82,12 @@ export function createRequestRecord(
   let lastTokenMs: number | null = null
   let reason: FinishReason | null = null
 
+  /** A busy front hears of several tokens at once: the token half's own measure says when the first one was there. */
+  let computedMs = Infinity
   const decode = () =>
-    firstTokenMs === null || lastTokenMs === null ? null : workOf(completionTokens - 1, lastTokenMs - firstTokenMs)
+    firstTokenMs === null || lastTokenMs === null
+      ? null
+      : workOf(completionTokens - 1, lastTokenMs - Math.min(firstTokenMs, computedMs))
   const view = (status: string, prefill: Work | null, endMs: number | null): RequestView => ({
     id: facts.id,
     time: facts.time,
@@ -148,6 +152,7 @@ export function createRequestRecord(
         if (first !== undefined) {
           prefillMs = Math.max(queuedMs ?? 0, Math.min(first.queuedMs, firstTokenMs ?? first.queuedMs))
           const spentMs = result.times.reduce((sum, times) => sum + times.prefillMs, 0)
+          computedMs = prefillMs + first.prefillMs
           prefill = workOf(promptTokens - cachedTokens, spentMs)
         }
       }

@@ -1,6 +1,6 @@
 // Counters, engine status and cluster status -> the dashboard's Snapshot. Pure but for the clock of the metrics.
 
-import type { ClusterStatus, LinkStatus, RankMemory } from "../control/index.ts"
+import type { ClusterStatus, LinkStatus, NodeState, RankMemory } from "../control/index.ts"
 import type { LinkView, MemoryView, PercentilesView, Snapshot, SpeculationView } from "../dashboard/index.ts"
 import type { EngineStatus, SpeculationStatus } from "../engine/index.ts"
 import type { Distribution } from "./distribution.ts"
@@ -47,7 +47,7 @@ export function buildSnapshot(
       cluster.nodes.map((node) => [
         String(node.rank),
         {
-          status: node.state,
+          status: nodeStatus(node.state, cluster.epoch),
           hostname: node.hostname,
           last_heartbeat_s: node.lastHeardMs === null ? null : round(node.lastHeardMs / 1000, 1),
           detail: node.detail,
@@ -95,6 +95,11 @@ function speculationView(status: SpeculationStatus): SpeculationView {
     resting,
     switched_off: active === 0 && resting > 0,
   }
+}
+
+/** A rank that is started anew after a loss is disconnected until it is back: "starting" is for the first time. */
+function nodeStatus(state: NodeState, epoch: number): NodeState {
+  return state === "starting" && epoch > 1 ? "disconnected" : state
 }
 
 export function memoryView(memory: RankMemory): MemoryView {

@@ -136,11 +136,11 @@ function checkSilence() {
 function wireTheme() {
   const button = document.getElementById("theme")
   const themes = ["auto", "light", "dark"]
-  const names = { auto: "as the system", light: "light", dark: "dark" }
   const show = () => {
-    const theme = root.dataset.theme
-    document.getElementById("theme-name").textContent = theme[0].toUpperCase() + theme.slice(1)
-    button.setAttribute("aria-label", `Colour theme: ${names[theme]}`)
+    const { theme } = root.dataset
+    const name = theme[0].toUpperCase() + theme.slice(1)
+    document.getElementById("theme-name").textContent = name
+    button.setAttribute("aria-label", `Colour theme: ${name}`)
   }
   button.addEventListener("click", () => {
     root.dataset.theme = themes[(themes.indexOf(root.dataset.theme) + 1) % themes.length]

@@ -5,6 +5,7 @@ import { renderPage, staticFiles } from "../../dashboard/index.ts"
 import { HttpError } from "../error-response.ts"
 import { LIMITS } from "../limits.ts"
 import { PAGE_HEADERS } from "../page-headers.ts"
+import { chooseEncoding, type Encoding, packBody, type Packed } from "../packed-body.ts"
 import type { Route } from "../router.ts"
 import type { Services } from "../services.ts"
 import { SSE } from "../sse.ts"
@@ -13,17 +14,26 @@ export function dashboardRoutes(services: Services): Route[] {
   const tags = new Map(
     [...staticFiles].map(([path, file]) => [
       path,
-      `"${createHash("sha256").update(file.body).digest("base64url").slice(0, 22)}"`,
+      `W/"${createHash("sha256").update(file.body).digest("base64url").slice(0, 22)}"`,
     ]),
   )
+  const packed = new Map<string, Promise<Packed>>()
+  const pack = (encoding: Encoding, path: string, body: Buffer) => {
+    const key = `${encoding} ${path}`
+    const found = packed.get(key) ?? packBody(encoding, body)
+    packed.set(key, found)
+    return found
+  }
   return [
     {
       method: "GET",
       path: "/",
       access: "key",
       doc: { summary: "The dashboard.", answer: "text/html; charset=utf-8" },
-      handle(exchange) {
-        exchange.send(200, "text/html; charset=utf-8", renderPage(services.snapshot(), {}), PAGE_HEADERS)
+      async handle(exchange) {
+        const page = Buffer.from(renderPage(services.snapshot(), {}))
+        const { body, headers } = await packBody(chooseEncoding(exchange.request), page)
+        exchange.send(200, "text/html; charset=utf-8", body, { ...PAGE_HEADERS, vary: "accept-encoding", ...headers })
       },
     },
     {
@@ -31,13 +41,15 @@ export function dashboardRoutes(services: Services): Route[] {
       path: "/static/*",
       access: "open",
       doc: { summary: "Scripts and styles of the dashboard.", answer: "text/javascript" },
-      handle(exchange) {
+      async handle(exchange) {
         const file = staticFiles.get(exchange.rest)
         const etag = tags.get(exchange.rest)
         if (file === undefined || etag === undefined) throw new HttpError("not_found")
-        const headers = { etag, "cache-control": "no-cache" }
-        if (exchange.request.headers.get("if-none-match") === etag) exchange.send(304, file.contentType, "", headers)
-        else exchange.send(200, file.contentType, file.body, headers)
+        const headers = { etag, "cache-control": "no-cache", vary: "accept-encoding" }
+        if (exchange.request.headers.get("if-none-match") === etag)
+          return exchange.send(304, file.contentType, "", headers)
+        const small = await pack(chooseEncoding(exchange.request), exchange.rest, file.body)
+        exchange.send(200, file.contentType, small.body, { ...headers, ...small.headers })
       },
     },
     {
