@@ -67,6 +67,7 @@ export function serveOptions(flags: FlagValues): ServeOptions {
       thinkingBudget: numeral(flags, "thinking-budget", { least: 0, whole: true }),
       resumeWindowMs: times(numeral(flags, "resume-window", { least: 1, most: 3600 }), MS_PER_SECOND),
       maxPerClient: numeral(flags, "max-per-client", { least: 0, whole: true }),
+      maxConnections: numeral(flags, "max-connections", { least: 1, most: 1_000_000, whole: true }),
     }),
     engine: given({
       numeric: choice(flags, "numeric", NUMERICS),
@@ -113,6 +114,7 @@ export const serve: Command = {
     "max-running": { type: "string", value: "<n>", help: "requests generated at the same time" },
     queue: { type: "string", value: "<n>", help: "requests that may wait or run; more are answered 503" },
     "max-per-client": { type: "string", value: "<n>", help: "requests of one client at the same time (0: no bound)" },
+    "max-connections": { type: "string", value: "<n>", help: "open connections; more are answered 503 (default 2048)" },
     "prefill-chunk": { type: "string", value: "<tokens>", help: "tokens of a prompt read in one step" },
     backend: {
       type: "string",

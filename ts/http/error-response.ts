@@ -76,6 +76,7 @@ const httpRows = {
     retryAfter: 1,
     text: "This client has too many requests.",
   },
+  too_many_connections: { ...unavailable, retryAfter: 1, text: "Too many connections are open. Try again." },
   draining: { ...unavailable, retryAfter: 5, text: "The server is shutting down." },
   stalled: { status: 504, type: "server_error", text: "The engine made no progress on this request." },
 } satisfies Record<string, ErrorRow>
@@ -122,7 +123,9 @@ export interface ErrorObject {
 
 /** Refusals of new work: expected under load, counted at admission, and neither logged nor listed as errors. */
 export function isRefusal(code: ErrorCode): boolean {
-  return code === "overloaded" || code === "engine_unavailable" || code === "draining"
+  return (
+    code === "overloaded" || code === "engine_unavailable" || code === "draining" || code === "too_many_connections"
+  )
 }
 
 export function reportError(error: unknown): ErrorReport {

@@ -53,6 +53,10 @@ export const LIMITS = {
   keepAliveMs: 5_000,
   /** No event of the engine for so long ends a request with an error. */
   stallMs: 600_000,
+  /** Default of ServerOptions.maxConnections: open connections, idle ones and WebSockets among them. */
+  connections: 2_048,
+  /** So many more are taken to be told 503; others are cut at once. */
+  refusedConnections: 128,
   /** Node only; uWS has its own fixed ten seconds. */
   headersTimeoutMs: 10_000,
   /** Default of ServerOptions.resumeWindowMs: a resumable stream that nobody reads is kept so long. */

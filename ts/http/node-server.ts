@@ -25,6 +25,10 @@ export function createNodeServer(handler: PortHandler, settings: PortSettings): 
       handler(request, createResponse(incoming, outgoing, settings))
     },
   )
+  server.on("connection", (socket: Socket) => {
+    socket.once("close", () => settings.connections.closed())
+    if (!settings.connections.opened()) socket.destroy()
+  })
   server.on("upgrade", (incoming: IncomingMessage, connection: Socket, head: Buffer) => {
     const outgoing = new ServerResponse(incoming)
     outgoing.assignSocket(connection)

@@ -28,6 +28,8 @@ export interface ServerOptions {
   readonly resumeBytes?: number
   /** Requests of one client (key, or address) at the same time; 0: no bound of its own. */
   readonly maxPerClient?: number
+  /** Open connections; requests on more are answered 503. */
+  readonly maxConnections?: number
   /** Further names and addresses that the Host header may carry. */
   readonly allowedHosts?: readonly string[]
   /** Origins of web pages that may call the API from a browser, as "https://app.example". */
@@ -66,6 +68,7 @@ export function withDefaults(options: ServerOptions): Settings {
     resumeWindowMs: options.resumeWindowMs ?? LIMITS.resumeWindowMs,
     resumeBytes: options.resumeBytes ?? LIMITS.resumeBytes,
     maxPerClient: options.maxPerClient ?? 0,
+    maxConnections: options.maxConnections ?? LIMITS.connections,
     allowedHosts: options.allowedHosts ?? [],
     allowedOrigins: options.allowedOrigins ?? [],
     aliases: options.aliases ?? {},

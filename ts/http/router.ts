@@ -37,6 +37,8 @@ export interface RouterParts {
   readonly routes: readonly Route[]
   readonly gate: Gate
   readonly draining: () => boolean
+  /** More connections are open than are served. */
+  readonly crowded: () => boolean
   readonly countResponse: (route: string, status: number) => void
   readonly logError: (code: string, message: string, requestId: string, error: unknown) => void
 }
@@ -81,7 +83,7 @@ export function createRouter(parts: RouterParts): PortHandler {
         client,
         rest: found?.rest ?? "",
         headers,
-        closing: parts.draining(),
+        closing: parts.draining() || parts.crowded(),
         onStatus: (status) => parts.countResponse(label, status),
         onFailure: (code, message, error) => parts.logError(code, message, requestId, error),
       })
@@ -95,6 +97,8 @@ export function createRouter(parts: RouterParts): PortHandler {
         knock || request.method === "OPTIONS" ? "open" : (route?.access ?? "open"),
       )
       Object.assign(headers, parts.gate.corsHeaders(request))
+      // Open routes are still answered: who watches a full server has to see it alive.
+      if (parts.crowded() && route?.access !== "open") throw new HttpError("too_many_connections")
       const exchange = make(client)
       if (found === null)
         return exchange.fail(new HttpError("not_found", `There is no route ${printable(request.path)}.`))

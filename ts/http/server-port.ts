@@ -1,6 +1,8 @@
 // ServerPort: the small door between the routes and whatever speaks HTTP/1.1. Two implementations: uws-server.ts and
 // node-server.ts. Knows no route and no JSON.
 
+import type { ConnectionCount } from "./connection-count.ts"
+
 export type Headers = Readonly<Record<string, string>>
 
 export interface PortRequest {
@@ -65,6 +67,7 @@ export interface PortSettings {
   /** Of a body, and of a WebSocket message. */
   readonly bodyLimit: number
   readonly pendingLimit: number
+  readonly connections: ConnectionCount
   /** Elsewhere a handshake is an ordinary request. */
   readonly socketPaths: readonly string[]
 }

@@ -2,6 +2,7 @@ import { once } from "node:events"
 import { connect } from "node:net"
 import t from "tap"
 import { chooseServer } from "./choose-server.ts"
+import { createConnectionCount } from "./connection-count.ts"
 import { createServer } from "./server.ts"
 import { createDeferred } from "./testing/deferred.ts"
 import { createScriptedEngine, doneEvent, textEvent } from "./testing/scripted-engine.ts"
@@ -112,7 +113,7 @@ t.test("a bind that others can reach is refused before anything listens", (t) =>
 t.test("where the uWS binary does not load, node:http serves, and one line says why", async (t) => {
   const lines: string[] = []
   const broken = () => Promise.reject(new Error("GLIBC_2.38 not found\nat dlopen"))
-  const settings = { bodyLimit: 1, pendingLimit: 1, socketPaths: [] }
+  const settings = { bodyLimit: 1, connections: createConnectionCount(8), pendingLimit: 1, socketPaths: [] }
   const port = await chooseServer(
     "auto",
     () => {},

@@ -7,6 +7,7 @@ import { createApiKeys, readKeyFile } from "./api-keys.ts"
 import { chooseServer } from "./choose-server.ts"
 import { INCIDENTS, type IncidentCode } from "./error-cures.ts"
 import { HttpError, reportError } from "./error-response.ts"
+import { createConnectionCount } from "./connection-count.ts"
 import { createGate, refuseOpenBind } from "./gate.ts"
 import { createRuns } from "./generation-run.ts"
 import { LIMITS } from "./limits.ts"
@@ -57,6 +58,7 @@ export function createServer({ engine, cluster, options = {}, log = () => {}, lo
   const requestLog = settings.requestLog === null ? null : createRequestLog(settings.requestLog, log)
   const metrics = createMetrics(undefined, (request) => requestLog?.write(request))
   engine.onWork((work) => metrics.countWork(work))
+  const connections = createConnectionCount(settings.maxConnections)
   const admission = createAdmission(() => engine.status(), settings.maxPerClient)
   const runs = createRuns({
     engine,
@@ -98,6 +100,7 @@ export function createServer({ engine, cluster, options = {}, log = () => {}, lo
     routes,
     gate: createGate({ ...settings, keys }),
     draining: () => admission.draining,
+    crowded: () => connections.crowded,
     countResponse: (route, status) => metrics.countResponse(route, status),
     logError: record,
   })
@@ -125,6 +128,7 @@ export function createServer({ engine, cluster, options = {}, log = () => {}, lo
         handler,
         {
           bodyLimit: settings.bodyLimit,
+          connections,
           pendingLimit: settings.pendingLimit,
           socketPaths: routes.filter((route) => route.upgrade !== undefined).map((route) => route.path),
         },

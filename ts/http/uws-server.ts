@@ -51,6 +51,11 @@ export function createUwsServer(uws: UwsModule, handler: PortHandler, settings: 
       guard.end(() => res.writeStatus("500 Internal Server Error").end("", true))
     }
   }
+  // Told of a connection when it opens, not when it has sent a request; of its end unless it became a WebSocket.
+  app.filter((res, change) => {
+    if (Number(change) < 0) settings.connections.closed()
+    else if (!settings.connections.opened()) res.close()
+  })
   for (const path of settings.socketPaths) serveUwsSockets(app, path, serve, settings)
   app.any("/*", (res, req) => serve(res, req, null))
 

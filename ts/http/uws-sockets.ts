@@ -25,7 +25,7 @@ export function serveUwsSockets(
   app: TemplatedApp,
   path: string,
   handshake: UwsHandshake,
-  settings: Pick<PortSettings, "bodyLimit" | "pendingLimit">,
+  settings: Pick<PortSettings, "bodyLimit" | "pendingLimit" | "connections">,
 ): void {
   app.ws<SocketData>(path, {
     maxPayloadLength: settings.bodyLimit,
@@ -44,7 +44,10 @@ export function serveUwsSockets(
       if (isBinary) ws.end(UNSUPPORTED_DATA, "text messages only")
       else session?.listener.message(Buffer.from(message.slice(0)))
     },
-    close: (ws) => ws.getUserData().session?.gone("closed"),
+    close(ws) {
+      settings.connections.closed()
+      ws.getUserData().session?.gone("closed")
+    },
   })
 }
 
