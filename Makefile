@@ -9,7 +9,7 @@ RANKS ?=
 cluster := node bin/mlx-cluster.js
 
 .DEFAULT_GOAL := help
-.PHONY: help setup server server-bg server-stop server-restart bootstrap sync status monitor logs generate test test-clients test-full test-native lint format check bench clean
+.PHONY: help setup server server-bg server-stop server-restart doctor bootstrap sync status monitor logs generate test test-clients test-full test-native lint format check bench clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -31,6 +31,9 @@ server-stop: ## end the server that server-bg has started
 server-restart: ## server-stop, then server-bg
 	@$(MAKE) --no-print-directory server-stop ARGS=
 	@$(MAKE) --no-print-directory server-bg
+
+doctor: ## examine this machine and every host of hostfile.json, and say what to do: MODEL=
+	@$(cluster) doctor $(if $(MODEL),--model $(MODEL)) $(ARGS)
 
 bootstrap: ## install this program on the other hosts of hostfile.json
 	@scripts/setup.sh

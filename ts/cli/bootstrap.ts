@@ -1,6 +1,5 @@
 // `mlx-cluster bootstrap`: this program on the other hosts, over ssh.
 
-import { bootstrapHost, readInstallation } from "../operations/index.ts"
 import { type Command, EXIT } from "./command.ts"
 import { failIfAny, HOST_FLAGS, hostsOf, onEach, ONLY_FLAG } from "./hosts.ts"
 import { packageRoot } from "./package-info.ts"
@@ -31,6 +30,7 @@ export const bootstrap: Command = {
   ],
   async run({ flags }) {
     const { others } = await hostsOf(flags)
+    const { bootstrapHost, readInstallation } = await import("../operations/index.ts")
     const root = packageRoot()
     const installation = await readInstallation(root)
     const options = {

@@ -1,8 +1,8 @@
 // What the commands about hosts share: the hostfile, ssh's configuration, and which of the hosts are meant.
 
 import { join, resolve } from "node:path"
-import { type Hostfile, readHostfile } from "../control/index.ts"
-import { type RemoteHost, remoteHost } from "../operations/index.ts"
+import type { Hostfile } from "../control/index.ts"
+import type { RemoteHost } from "../operations/index.ts"
 import { CommandError, type Flags, type FlagValues, UsageError } from "./command.ts"
 import { packageRoot } from "./package-info.ts"
 import { text, texts } from "./parse.ts"
@@ -26,6 +26,11 @@ export interface Hosts {
 
 /** A hostfile that cannot be read is the command line's fault. */
 export async function hostsOf(flags: FlagValues): Promise<Hosts> {
+  // Loaded when they are used: help must not wait for them.
+  const [{ readHostfile }, { remoteHost }] = await Promise.all([
+    import("../control/index.ts"),
+    import("../operations/index.ts"),
+  ])
   const path = resolve(text(flags, "hostfile") ?? join(packageRoot(), "hostfile.json"))
   const config = text(flags, "ssh-config")
   const sshConfig = config === undefined ? undefined : resolve(config)

@@ -3,6 +3,7 @@
 import { bootstrap } from "./bootstrap.ts"
 import { type Command, EXIT, UsageError } from "./command.ts"
 import { down } from "./down.ts"
+import { doctor } from "./doctor.ts"
 import { generate } from "./generate.ts"
 import { commandHelp, programHelp } from "./help.ts"
 import { logs } from "./logs.ts"
@@ -25,6 +26,7 @@ const COMMANDS: readonly Command[] = [
   logs,
   generate,
   setup,
+  doctor,
   bootstrap,
   sync,
   version,

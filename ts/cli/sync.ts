@@ -1,21 +1,11 @@
 // `mlx-cluster sync`: a model on the other hosts, byte for byte.
 
-import { homedir } from "node:os"
 import { resolve } from "node:path"
-import { readModelManifest, syncModel } from "../operations/index.ts"
 import { type Command, EXIT } from "./command.ts"
 import { failIfAny, HOST_FLAGS, hostsOf, onEach, ONLY_FLAG } from "./hosts.ts"
 import { modelFlags, modelPath } from "./model-flags.ts"
-import { packageRoot } from "./package-info.ts"
+import { pathThere } from "./path-there.ts"
 import { isSet } from "./parse.ts"
-
-/** Where a rank on that host looks for it (rank.ts): below this program, below the home folder, or at the same place. */
-function folderThere(folder: string, programThere: string): string {
-  const below = (root: string) => folder === root || folder.startsWith(`${root}/`)
-  const root = packageRoot()
-  if (below(root)) return `${programThere}${folder.slice(root.length)}`
-  return below(homedir()) ? `~${folder.slice(homedir().length)}` : folder
-}
 
 export const sync: Command = {
   name: "sync",
@@ -38,6 +28,7 @@ export const sync: Command = {
   ],
   async run({ flags }) {
     const { others } = await hostsOf(flags)
+    const { readModelManifest, syncModel } = await import("../operations/index.ts")
     const path = await modelPath(flags)
     const progress = (line: string) => process.stderr.write(`${line}\n`)
     if (others.length === 0) {
@@ -46,7 +37,7 @@ export const sync: Command = {
     }
     const manifest = await readModelManifest(resolve(path), progress)
     const outcomes = await onEach(others, (host) =>
-      syncModel(host, manifest, folderThere(manifest.folder, host.folder), progress),
+      syncModel(host, manifest, pathThere(manifest.folder, host.folder), progress),
     )
     if (isSet(flags, "json")) console.log(JSON.stringify(outcomes))
     else {

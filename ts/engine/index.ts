@@ -38,6 +38,7 @@ export type {
 } from "./link.ts"
 export type { EngineModel } from "./model-sessions.ts"
 export { createTextPool, type TextPool, type TextPoolOptions } from "./text/index.ts"
+export { modelSignature } from "./checkpoint/index.ts"
 export { type Device, type Platform } from "./platform.ts"
 export { createRankHost, type RankGroupPlace, type RankHost } from "./rank-host.ts"
 export { RECORD_WORDS, RecordKind } from "./rings/index.ts"
