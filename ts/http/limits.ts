@@ -89,6 +89,8 @@ export const LIMITS = {
   viewers: 64,
   /** Between two events of GET /events. */
   snapshotMs: 1_000,
+  /** Snapshots between two that carry the histograms, over a WebSocket. */
+  histogramTicks: 5,
   /** Time to the first token above which the history calls a request slow. */
   slowFirstTokenMs: 10_000,
   /** Size of the request log on disk at which it is rotated. */

@@ -10,6 +10,7 @@ import { HttpError, reportError } from "./error-response.ts"
 import { createConnectionCount } from "./connection-count.ts"
 import { createGate, refuseOpenBind } from "./gate.ts"
 import { createRuns } from "./generation-run.ts"
+import { createHistograms } from "./histograms.ts"
 import { LIMITS } from "./limits.ts"
 import { createLogStore, type LogStore } from "./log-store.ts"
 import { createMetrics } from "./metrics.ts"
@@ -72,7 +73,12 @@ export function createServer({ engine, cluster, options = {}, log = () => {}, lo
     buildSnapshot(metrics, engine.status(), cluster(), { version: settings.version, uptimeSeconds: uptimeSeconds() })
   const streams = createResumableStreams({ windowMs: settings.resumeWindowMs, streamBytes: settings.resumeBytes })
   const sockets = createSocketHub()
-  const viewers = createViewerHub(snapshot, LIMITS.snapshotMs)
+  const viewers = createViewerHub({
+    snapshot,
+    histograms: createHistograms(metrics),
+    intervalMs: LIMITS.snapshotMs,
+    histogramTicks: LIMITS.histogramTicks,
+  })
   const record = (code: string, message: string, requestId: string, error: unknown) => {
     metrics.logError(code, message, requestId, causeOf(error))
     log(`http: ${requestId} ${code}: ${oneLine(describe(error))}`)

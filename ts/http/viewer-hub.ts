@@ -1,16 +1,28 @@
-// The dashboard's event streams: one computation a second for all who watch, none while nobody does. Each tick sends the
-// v2 snapshot as JSON and the panels that changed; a viewer that fell behind gets all panels when it has caught up.
+// The watchers of the dashboard: one computation a second for all of them, none while nobody watches. Each tick sends the
+// v2 snapshot: over SSE as JSON beside the panels that changed, over WebSocket as a message, which now and then holds the
+// histograms too. An SSE viewer that fell behind gets all panels when it has caught up.
 
 import { renderPanels, type Snapshot } from "../dashboard/index.ts"
-import type { StreamWriter } from "./server-port.ts"
+import type { HistogramView } from "./histograms.ts"
+import type { PortSocket, StreamWriter } from "./server-port.ts"
 import { sseEvent, sseJson } from "./sse.ts"
 
 export interface ViewerHub {
   readonly size: number
   /** Sends the whole state at once. The result leaves; it is idempotent. */
   join(writer: StreamWriter): () => void
+  /** The same over a WebSocket, without panels. */
+  watch(socket: PortSocket): () => void
   /** Ends all streams; later ones end at once. */
   close(): void
+}
+
+export interface ViewerSources {
+  readonly snapshot: () => Snapshot
+  readonly histograms: () => Readonly<Record<string, HistogramView>>
+  readonly intervalMs: number
+  /** Ticks between two messages with histograms: packing them costs milliseconds. */
+  readonly histogramTicks: number
 }
 
 interface Viewer {
@@ -18,22 +30,40 @@ interface Viewer {
   behind: boolean
 }
 
-export function createViewerHub(snapshot: () => Snapshot, intervalMs: number): ViewerHub {
+/** Code of RFC 6455. */
+const GOING_AWAY = 1001
+
+export function createViewerHub({ snapshot, histograms, intervalMs, histogramTicks }: ViewerSources): ViewerHub {
   const viewers = new Set<Viewer>()
+  const sockets = new Set<PortSocket>()
   let sent: Readonly<Record<string, string>> = {}
+  let ticks = 0
   let timer: NodeJS.Timeout | undefined
   let closed = false
 
+  const start = () => {
+    timer ??= setInterval(tick, intervalMs).unref()
+  }
   const stop = () => {
     clearInterval(timer)
     timer = undefined
   }
-  const tick = () => {
+  const message = (json: string, whole: boolean) =>
+    `{"type":"snapshot","snapshot":${json}${whole ? `,"histograms":${JSON.stringify(histograms())}` : ""}}`
+
+  function tick(): void {
     const facts = snapshot()
-    const panels = renderPanels(facts)
+    const json = JSON.stringify(facts)
+    if (viewers.size > 0) tellViewers(renderPanels(facts), sseJson(json))
+    if (sockets.size > 0) {
+      const messages = [message(json, ++ticks % histogramTicks === 0)]
+      for (const socket of sockets) socket.send(messages)
+    }
+  }
+
+  function tellViewers(panels: Readonly<Record<string, string>>, data: string): void {
     const changed = Object.entries(panels).filter(([id, html]) => sent[id] !== html)
     sent = panels
-    const data = sseJson(JSON.stringify(facts))
     const update = changed.map(([id, html]) => sseEvent(id, html)).join("") + data
     let whole: string | undefined
     for (const viewer of viewers) {
@@ -46,9 +76,14 @@ export function createViewerHub(snapshot: () => Snapshot, intervalMs: number): V
     }
   }
 
+  const leave = <Member>(members: Set<Member>, member: Member) => {
+    members.delete(member)
+    if (viewers.size + sockets.size === 0) stop()
+  }
+
   return {
     get size() {
-      return viewers.size
+      return viewers.size + sockets.size
     },
     join(writer) {
       if (closed) {
@@ -59,17 +94,26 @@ export function createViewerHub(snapshot: () => Snapshot, intervalMs: number): V
       const facts = snapshot()
       writer.write(everything(renderPanels(facts)) + sseJson(JSON.stringify(facts)))
       viewers.add(viewer)
-      timer ??= setInterval(tick, intervalMs).unref()
-      return () => {
-        viewers.delete(viewer)
-        if (viewers.size === 0) stop()
+      start()
+      return () => leave(viewers, viewer)
+    },
+    watch(socket) {
+      if (closed) {
+        socket.close(GOING_AWAY, "the server is shutting down")
+        return () => {}
       }
+      socket.send([message(JSON.stringify(snapshot()), true)])
+      sockets.add(socket)
+      start()
+      return () => leave(sockets, socket)
     },
     close() {
       closed = true
       stop()
       for (const viewer of viewers) viewer.writer.end()
+      for (const socket of sockets) socket.close(GOING_AWAY, "the server is shutting down")
       viewers.clear()
+      sockets.clear()
     },
   }
 }

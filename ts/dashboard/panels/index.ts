@@ -13,6 +13,7 @@ import type { Panel } from "./panel.ts"
 import { performance } from "./performance.ts"
 import { queue } from "./queue.ts"
 import { requests } from "./requests.ts"
+import { speculation } from "./speculation.ts"
 import { topology } from "./topology.ts"
 
 export type { Panel } from "./panel.ts"
@@ -26,6 +27,7 @@ export const cards: readonly Panel[] = [
   model,
   latency,
   cache,
+  speculation,
   topology,
   link,
   memory,

@@ -174,3 +174,15 @@ t.test("an error is listed with its cause and its cure", async (t) => {
   t.match(render("errors", 1), "ended by SIGKILL")
   t.match(render("errors", 1), "It starts again by itself.")
 })
+
+t.test("speculation shows what it is worth, says when it rests, and is nothing where it is off", async (t) => {
+  t.match(render("speculation", 2), /73%.*Draft model.*9,110 of 12,480 tokens.*3\.4 tokens a step/)
+  const { speculation } = sampleSnapshot(2)
+  if (speculation === null) throw new Error("the sample speculates")
+  t.match(render("speculation", 2, { speculation: { ...speculation, switched_off: true } }), "Resting")
+  t.match(
+    render("speculation", 2, { speculation: { ...speculation, acceptance: null, kind: "ngram" } }),
+    "Prompt lookup",
+  )
+  t.equal(render("speculation", 2, { speculation: null }), "")
+})

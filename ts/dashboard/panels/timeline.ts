@@ -45,6 +45,7 @@ export function timeline(request: RequestView): Html {
       <p class="caption">
         ${request.prefill_tps !== null && html`Prefill ${decimal(request.prefill_tps, 0)} prompt tok/s · `}
         ${request.generation_tps !== null && html`Decode ${decimal(request.generation_tps, 1)} tok/s · `}
+        ${request.drafted_tokens > 0 && html`Speculation took ${request.accepted_tokens} of ${request.drafted_tokens} · `}
         ${request.error !== null && html`Error <code>${request.error}</code> · `}
         <span class="mono">${request.id}</span>
       </p>

@@ -80,7 +80,16 @@ export function sampleSnapshot(size: number, change: Partial<Snapshot> = {}): Sn
     prefill_tps_60s: 1240.5,
     decode_tps_60s: 62.4,
     prefix_cache: { hit_tokens: 41_200, prompt_tokens: 98_304 },
-    speculation: null,
+    speculation: {
+      kind: "draft",
+      proposed_tokens: 12_480,
+      accepted_tokens: 9_110,
+      acceptance: 0.73,
+      depth: 3.4,
+      active: 2,
+      resting: 1,
+      switched_off: false,
+    },
     ...change,
   }
 }

@@ -7,6 +7,7 @@ import { LIMITS } from "../limits.ts"
 import { PAGE_HEADERS } from "../page-headers.ts"
 import { chooseEncoding, type Encoding, packBody, type Packed } from "../packed-body.ts"
 import type { Route } from "../router.ts"
+import { EventsClientMessage, EventsMessage } from "../schemas/events.ts"
 import type { Services } from "../services.ts"
 import { SSE } from "../sse.ts"
 
@@ -23,6 +24,10 @@ export function dashboardRoutes(services: Services): Route[] {
     const found = packed.get(key) ?? packBody(encoding, body)
     packed.set(key, found)
     return found
+  }
+  const checkRoom = () => {
+    if (services.viewers.size >= LIMITS.viewers)
+      throw new HttpError("overloaded", `${LIMITS.viewers} dashboards watch already.`)
   }
   return [
     {
@@ -56,13 +61,23 @@ export function dashboardRoutes(services: Services): Route[] {
       method: "GET",
       path: "/events",
       access: "key",
-      doc: { summary: "The v2 snapshot and the changed panels, once a second.", answer: "text/event-stream" },
+      doc: {
+        summary: "The v2 snapshot once a second: as SSE with the changed panels, or over a WebSocket with histograms.",
+        answer: "text/event-stream",
+        messages: { client: EventsClientMessage, server: EventsMessage },
+      },
       handle(exchange) {
-        if (services.viewers.size >= LIMITS.viewers)
-          throw new HttpError("overloaded", `${LIMITS.viewers} dashboards watch already.`)
+        checkRoom()
         if (exchange.request.method === "HEAD") return exchange.send(200, SSE.contentType, "")
         const leave = services.viewers.join(exchange.stream(SSE.contentType, SSE.filler))
         exchange.onAbort(leave)
+      },
+      upgrade(exchange, accept) {
+        checkRoom()
+        accept(exchange.switching(), (socket) => {
+          const leave = services.viewers.watch(socket)
+          return { message: () => {}, closed: leave }
+        })
       },
     },
   ]
