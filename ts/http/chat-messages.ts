@@ -1,6 +1,6 @@
 // Messages and tools of an OpenAI chat request -> the engine's. Throws HttpError that names the part at fault.
 
-import type { ChatMessage, ToolDefinition } from "../engine/index.ts"
+import type { ChatMessage, ToolCall, ToolDefinition } from "../engine/index.ts"
 import { HttpError } from "./error-response.ts"
 import { unsupported } from "./refused-fields.ts"
 import type { ChatCompletionRequest, RequestMessage } from "./schemas/chat-completion.ts"
@@ -40,24 +40,36 @@ function chatMessage(message: RequestMessage, path: string): ChatMessage {
     case "tool":
       if (!message.tool_call_id) throw missing(`${path}.tool_call_id`)
       return { role: "tool", content, toolCallId: message.tool_call_id, ...name }
+    case "function":
+      if (!message.name) throw missing(`${path}.name`)
+      return { role: "tool", content, toolCallId: legacyCallId(message.name), name: message.name }
     case "assistant":
       break
   }
+  const reasoning = message.reasoning_content || message.reasoning
+  const toolCalls = callsOf(message)
   return {
     role: "assistant",
     content,
     ...name,
-    ...(message.reasoning_content ? { reasoning: message.reasoning_content } : {}),
-    ...(message.tool_calls && message.tool_calls.length > 0
-      ? {
-          toolCalls: message.tool_calls.map((call) => ({
-            id: call.id,
-            name: call.function.name,
-            arguments: call.function.arguments,
-          })),
-        }
-      : {}),
+    ...(reasoning ? { reasoning } : {}),
+    ...(toolCalls.length > 0 ? { toolCalls } : {}),
   }
+}
+
+function callsOf(message: RequestMessage): ToolCall[] {
+  const legacy = message.function_call
+  if (legacy) return [{ id: legacyCallId(legacy.name), ...legacy }]
+  return (message.tool_calls ?? []).map((call) => ({
+    id: call.id,
+    name: call.function.name,
+    arguments: call.function.arguments,
+  }))
+}
+
+/** The deprecated function_call has no id: its result is known by the function's name. */
+function legacyCallId(name: string): string {
+  return `call_${name}`
 }
 
 function contentText(message: RequestMessage, path: string): string {
@@ -65,7 +77,7 @@ function contentText(message: RequestMessage, path: string): string {
   if (typeof content === "string") return content
   if (content === null || content === undefined) {
     // An assistant that only called tools has nothing to say.
-    if (message.role === "assistant") return ""
+    if (message.role === "assistant") return message.refusal ?? ""
     throw missing(`${path}.content`)
   }
   return content

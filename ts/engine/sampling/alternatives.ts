@@ -9,8 +9,15 @@ export interface Alternative {
 /** Most alternatives a token; OpenAI allows 20. */
 const MAX_ALTERNATIVES = 64
 
-/** The `count` best of one row, best first; the lower id first among equals. */
-export function alternatives(logits: Float32Array, count: number): readonly Alternative[] {
+/**
+ * The `count` best of one row, best first; the lower id first among equals. And the log-probability of the token `chosen`
+ * from the same sum, so that it equals its entry among the best: the device's sum may differ in the last digits.
+ */
+export function alternatives(
+  logits: Float32Array,
+  count: number,
+  chosen: number,
+): { readonly logprob: number; readonly best: readonly Alternative[] } {
   let most = Number.NEGATIVE_INFINITY
   for (const value of logits) if (value > most) most = value
   let sum = 0
@@ -29,5 +36,8 @@ export function alternatives(logits: Float32Array, count: number): readonly Alte
     best.splice(at, 0, { id, logit })
     if (best.length > wanted) best.pop()
   }
-  return best.map(({ id, logit }) => ({ id, logprob: logit - logsumexp }))
+  return {
+    logprob: (logits[chosen] ?? Number.NEGATIVE_INFINITY) - logsumexp,
+    best: best.map(({ id, logit }) => ({ id, logprob: logit - logsumexp })),
+  }
 }

@@ -31,12 +31,13 @@ t.test("what is out of range is refused by name", async (t) => {
 
 t.test("alternatives are the best tokens in order, with normalised log-probabilities", async (t) => {
   const logits = Float32Array.of(1, 3, 2, 3, -5)
-  const best = alternatives(logits, 3)
+  const { best, logprob: chosen } = alternatives(logits, 3, 1)
   t.same(
     best.map(({ id }) => id),
     [1, 3, 2],
   )
-  const all = alternatives(logits, 99)
+  t.equal(chosen, best[0]?.logprob, "the chosen token's is the one in the list")
+  const all = alternatives(logits, 99, 0).best
   t.equal(all.length, 5)
   t.ok(Math.abs(all.reduce((sum, { logprob }) => sum + Math.exp(logprob), 0) - 1) < 1e-9)
 })

@@ -124,7 +124,9 @@ export function createModelRunner(
         engine.readFloats(from.logits, logits)
         asked.forEach((row, i) => {
           const own = logits.subarray(i * vocabularySize, (i + 1) * vocabularySize)
-          byRow.set(row, alternatives(own, plan.logprobs[row] ?? 0))
+          const { logprob, best } = alternatives(own, plan.logprobs[row] ?? 0, tokens[row] ?? 0)
+          logprobs[row] = logprob
+          byRow.set(row, best)
         })
       }
       return { tokens, logprobs, alternatives: byRow }

@@ -5,6 +5,7 @@ import { Template } from "@huggingface/jinja"
 import { EngineError } from "../errors.ts"
 import type { ChatMessage, Prompt, ToolDefinition } from "../generation.ts"
 import { type ControlTextGuard, createControlTexts } from "./control-text.ts"
+import { inTurns, resultsAfterCalls } from "./message-order.ts"
 import { thinkingOptions } from "./thinking-options.ts"
 
 export type ChatPrompt = Extract<Prompt, { kind: "chat" }>
@@ -54,38 +55,69 @@ export function createChatTemplate(source: ChatTemplateSource): ChatTemplate {
     return known
   }
 
+  /** Throws what the template throws. */
+  function rendered(prompt: ChatPrompt, order: readonly ChatMessage[]): RenderedChat {
+    const guard = controlTexts.guard()
+    const tools = (prompt.tools ?? []).map(toolForTemplate)
+    const messages = guard.hide(messagesForTemplate(order))
+    const continued = prompt.continueFinalMessage === true
+    const cut = `\uE002${tools.length}.${prompt.messages.length}\uE003`
+    const name = nameOf(tools.length > 0)
+    const chosen = template(name)
+    const given = Object.entries(prompt.templateOptions ?? {}).filter(([option]) => !RESERVED.has(option))
+    const options = thinkingOptions(Object.fromEntries(given), source.chatTemplates[name] ?? "")
+    const variables = {
+      ...options,
+      ...source.specialTokens,
+      messages: continued ? withCut(messages, cut) : messages,
+      tools: tools.length > 0 ? guard.hide(tools) : null,
+      documents: null,
+      add_generation_prompt: !continued,
+    }
+    const whole = chosen.render(variables)
+    const text = continued ? upToCut(whole, cut) : whole
+    if (text.length > LONGEST_PROMPT)
+      throw new EngineError("context_length_exceeded", `The rendered prompt has ${text.length} characters.`)
+    return { text: guard.restore(text), pieces: guard.pieces(text) }
+  }
+
   return {
     render(prompt) {
-      const guard = controlTexts.guard()
-      const tools = (prompt.tools ?? []).map(toolForTemplate)
-      const messages = guard.hide(messagesForTemplate(prompt.messages))
-      const continued = prompt.continueFinalMessage === true
-      const cut = `\uE002${tools.length}.${prompt.messages.length}\uE003`
-      const name = nameOf(tools.length > 0)
-      const chosen = template(name)
-      const given = Object.entries(prompt.templateOptions ?? {}).filter(([option]) => !RESERVED.has(option))
-      const options = thinkingOptions(Object.fromEntries(given), source.chatTemplates[name] ?? "")
-      const variables = {
-        ...options,
-        ...source.specialTokens,
-        messages: continued ? withCut(messages, cut) : messages,
-        tools: tools.length > 0 ? guard.hide(tools) : null,
-        documents: null,
-        add_generation_prompt: !continued,
-      }
-      const rendered = guarded(() => chosen.render(variables), "The chat template could not render these messages")
-      const text = continued ? upToCut(rendered, cut) : rendered
-      if (text.length > LONGEST_PROMPT)
-        throw new EngineError("context_length_exceeded", `The rendered prompt has ${text.length} characters.`)
-      return { text: guard.restore(text), pieces: guard.pieces(text) }
+      const messages = resultsAfterCalls(prompt.messages)
+      template(nameOf((prompt.tools ?? []).length > 0))
+      return guarded(() => {
+        try {
+          return rendered(prompt, messages)
+        } catch (error) {
+          // Some templates refuse orders of roles that agents send. A simpler order says the same.
+          return (
+            attempt(() => rendered(prompt, inTurns(messages, true))) ??
+            attempt(() => rendered(prompt, inTurns(messages, false))) ??
+            raise(error)
+          )
+        }
+      }, "The chat template could not render these messages")
     },
   }
+}
+
+function attempt<Result>(action: () => Result): Result | null {
+  try {
+    return action()
+  } catch {
+    return null
+  }
+}
+
+function raise(error: unknown): never {
+  throw error
 }
 
 function guarded<Result>(action: () => Result, what: string): Result {
   try {
     return action()
   } catch (cause) {
+    if (cause instanceof EngineError) throw cause
     const reason = cause instanceof Error ? cause.message : String(cause)
     throw new EngineError("invalid_template", `${what}: ${reason}`, { param: "messages", cause })
   }
