@@ -17,6 +17,7 @@ import {
   type StepLoop,
   type StepPlan,
 } from "./scheduling/index.ts"
+import { type DraftFiles, type DraftModel, loadDraftModel } from "./draft-model.ts"
 import { createNgramProposer, createSpeculator } from "./speculation/index.ts"
 import type { StepLeader } from "./step-channel.ts"
 import type { ModelOptions } from "./token-half-options.ts"
@@ -35,6 +36,8 @@ export interface ModelInstance {
 export interface ModelInstanceOptions extends ModelOptions {
   /** Number of the instance; names its registers too. */
   readonly model: number
+  /** A draft model and the number that names its registers. */
+  readonly draft: (DraftFiles & { readonly registers: number }) | null
   readonly epoch: number
   readonly firstWeight: number
   readonly elementBytes: number
@@ -74,16 +77,24 @@ export function createModelInstance(
     }
   }
   const parts = loadOwnParts()
+  let draft: DraftModel | null = null
   try {
     group?.leader.confirm()
+    if (options.draft !== null) {
+      const { registers } = options.draft
+      draft = loadDraftModel(engine, options.draft, { model: registers, firstWeight: parts.nextWeight, elementBytes })
+    }
+    const draftBytesPerPosition = draft?.kvBytesPerPosition ?? 0
     const { vocabularySize } = config
     const contextLength = options.contextLength ?? config.contextLength
     const availableBytes = options.availableBytes()
     const capacityBytes =
-      options.kvBytes ?? kvBudget({ config, contextLength, maxRunning, elementBytes, availableBytes })
-    // In positions, so that every rank's memory is full at the same step. The budget is that of all heads.
-    const positions = Math.floor(capacityBytes / kvBytesPerPosition(config, elementBytes))
-    const { store, kv, runner } = parts.open(group === undefined ? capacityBytes : positions * parts.kvBytesPerPosition)
+      options.kvBytes ??
+      kvBudget({ config, contextLength, maxRunning, elementBytes, draftBytesPerPosition, availableBytes })
+    // In positions, so that every rank's memory, and the draft's, is full at the same step. The budget is that of all heads.
+    const positions = Math.floor(capacityBytes / (kvBytesPerPosition(config, elementBytes) + draftBytesPerPosition))
+    const isAlone = group === undefined && draft === null
+    const { store, kv, runner } = parts.open(isAlone ? capacityBytes : positions * parts.kvBytesPerPosition)
     if (group !== undefined) {
       group.leader.send({ kind: "store", model, positions })
       group.leader.confirm()
@@ -91,7 +102,9 @@ export function createModelInstance(
     const mirror = group === undefined ? undefined : (plan: StepPlan) => group.leader.send({ kind: "plan", plan })
     const schedulerOptions = { ...options, vocabularySize, contextLength }
     const cache = createPrefixCache(kv)
-    const proposer = options.speculate === "off" ? null : createNgramProposer()
+    const catchUpTokens = options.interleavedChunk
+    const openDraft = draft?.open(positions, { targetVocabularySize: vocabularySize, catchUpTokens }) ?? null
+    const proposer = openDraft?.proposer ?? (options.speculate === "ngram" ? createNgramProposer() : null)
     const makeLoop = (emit: (words: Int32Array) => void, failed: (error: unknown) => void) => {
       const records = createRecordWriter(model, emit, nowUs)
       const speculator = proposer === null ? null : createSpeculator(proposer, nowUs)
@@ -114,11 +127,15 @@ export function createModelInstance(
 
     const { scheduler, loop, speculator } = makeLoop(options.emit, onError)
     const use = engine.kvStats(store)
+    const kvUse = () => {
+      const [own, drafts] = [kv.use(), openDraft?.kvUse() ?? { bytesUsed: 0, bytesTotal: 0 }]
+      return { bytesUsed: own.bytesUsed + drafts.bytesUsed, bytesTotal: own.bytesTotal + drafts.bytesTotal }
+    }
     const facts: ModelFacts = {
       backend: engine.backend,
       threads: engine.threads,
-      weightBytes: parts.weightBytes,
-      kvBytesTotal: use.bytesTotal,
+      weightBytes: parts.weightBytes + (draft?.weightBytes ?? 0),
+      kvBytesTotal: kvUse().bytesTotal,
       kvPositions: use.blocksTotal * use.blockPositions,
       contextLength,
       loadMs: (nowUs() - begunUs) / 1000,
@@ -128,15 +145,17 @@ export function createModelInstance(
       loop,
       facts,
       speculation: () => speculator?.status ?? null,
-      kvUse: () => kv.use(),
+      kvUse,
       close(tellRequests) {
         scheduler.close(tellRequests)
         proposer?.close()
+        draft?.close()
         parts.close()
       },
     }
-    return { instance, nextWeight: parts.nextWeight }
+    return { instance, nextWeight: draft?.nextWeight ?? parts.nextWeight }
   } catch (error) {
+    draft?.close()
     parts.close()
     throw error
   }

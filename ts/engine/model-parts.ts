@@ -2,7 +2,7 @@
 
 import type { Checkpoint, NativeEngine } from "mlx-jaccl-rs"
 import type { ModelConfig } from "./checkpoint/index.ts"
-import { headShare, type LoadedModel, loadModel, type RankPosition, unloadModel } from "./models/index.ts"
+import { headShare, type LoadedModel, loadModel, type Model, type RankPosition, unloadModel } from "./models/index.ts"
 import {
   createKvSequences,
   createModelRunner,
@@ -13,6 +13,7 @@ import {
 } from "./scheduling/index.ts"
 
 export interface ModelPartsOptions {
+  /** Names its registers: no two models at once have the same. */
   readonly model: number
   readonly firstWeight: number
   readonly elementBytes: number
@@ -34,6 +35,9 @@ export interface OpenModel {
   readonly store: number
   readonly kv: KvSequences
   readonly runner: ModelRunner
+  readonly model: Model
+  /** Of the persistent registers that are its own. */
+  readonly firstRegister: number
 }
 
 /** Reads this rank's slices of the weights. Throws EngineError "model_unreadable"; then nothing is left behind. */
@@ -58,7 +62,7 @@ export function loadModelParts(
       const kv = createKvSequences(engine, store)
       const firstRegister = model * RUNNER_REGISTERS
       const runner = createModelRunner(engine, loaded.model, kv, { vocabularySize, hiddenSize, firstRegister })
-      return { store, kv, runner }
+      return { store, kv, runner, model: loaded.model, firstRegister }
     },
     close() {
       if (store >= 0) engine.kvStoreFree(store)

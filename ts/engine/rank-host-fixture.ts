@@ -5,7 +5,7 @@ import { fileURLToPath } from "node:url"
 import type { LinkNotice, SubmitCommand } from "./link.ts"
 import { platform } from "./platform.ts"
 import { createRankHost, type RankHost } from "./rank-host.ts"
-import { RECORD_WORDS, RecordKind } from "./rings/index.ts"
+import { RECORD_WORDS, RecordKind, REFUSED_SHIFT, TokenFlag } from "./rings/index.ts"
 import type { TokenHalfOptions } from "./token-half-options.ts"
 
 /** A sentence that says what is missing, or false: for tap's skip. */
@@ -41,6 +41,9 @@ export interface Answer {
   /** Of the last token. */
   readonly alternatives: { readonly id: number; readonly logprob: number }[]
   cached: number
+  /** Tokens proposed by speculation, and those of them that were right. */
+  drafted: number
+  accepted: number
   finish: number
   error: number
 }
@@ -78,6 +81,10 @@ export async function startRank(path: string, options: Partial<TokenHalfOptions>
       if (kind === RecordKind.started) answer.cached = b
       if (kind === RecordKind.token) {
         answer.tokens.push(a)
+        const flags = words[at + 6] ?? 0
+        const proposed = (flags & TokenFlag.proposed) > 0 ? 1 : 0
+        answer.accepted += proposed
+        answer.drafted += proposed + (flags >>> REFUSED_SHIFT)
         answer.logprobs.push(float(b))
         answer.alternatives.length = 0
         onToken()
@@ -107,7 +114,16 @@ export async function startRank(path: string, options: Partial<TokenHalfOptions>
     loaded,
     generate(command, onToken = () => {}) {
       const own = ++generation
-      const answer: Answer = { tokens: [], logprobs: [], alternatives: [], cached: 0, finish: 0, error: -1 }
+      const answer: Answer = {
+        tokens: [],
+        logprobs: [],
+        alternatives: [],
+        cached: 0,
+        drafted: 0,
+        accepted: 0,
+        finish: 0,
+        error: -1,
+      }
       const result = new Promise<Answer>((resolve) => {
         open.set(own, { answer, done: resolve, onToken: () => onToken(own, own) })
       })

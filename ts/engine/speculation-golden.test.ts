@@ -1,3 +1,5 @@
+// Golden conversations with speculation, and what it tells of itself.
+
 import t from "tap"
 import { fixture, goldenCases, missingNative, startRank } from "./rank-host-fixture.ts"
 
@@ -5,11 +7,40 @@ const { eosIds, cases } = goldenCases("tiny-qwen3")
 const skip = missingNative()
 const timeout = 110_000
 
-t.test("with n-grams proposed, each prompt gives the reference's tokens", { skip, timeout }, async (t) => {
-  const rank = await startRank(fixture("tiny-qwen3"), { speculate: "ngram" })
-  t.teardown(() => rank.close())
-  for (const { id, output_ids, prompt_ids } of cases.slice(0, 30)) {
-    const answer = await rank.generate({ promptIds: Int32Array.from(prompt_ids), maxTokens: output_ids.length, eosIds })
-    t.same(answer.tokens, output_ids, id)
+t.test("with tokens proposed, each prompt gives the reference's tokens", { skip, timeout }, async (t) => {
+  for (const speculate of ["ngram", "draft"] as const) {
+    const rank = await startRank(fixture("tiny-qwen3"), { speculate, draftModel: fixture("tiny-qwen3-draft") })
+    t.teardown(() => rank.close())
+    for (const { id, output_ids, prompt_ids } of cases.slice(0, 20)) {
+      const answer = await rank.generate({
+        promptIds: Int32Array.from(prompt_ids),
+        maxTokens: output_ids.length,
+        eosIds,
+      })
+      t.same(answer.tokens, output_ids, `${speculate} ${id}`)
+    }
   }
+})
+
+t.test("the statistics count what the records tell", { skip, timeout }, async (t) => {
+  const options = { speculate: "draft", draftModel: fixture("tiny-qwen3-draft") } as const
+  const rank = await startRank(fixture("tiny-qwen3"), options)
+  t.teardown(() => rank.close())
+  const [one] = cases.filter(({ output_ids }) => output_ids.length > 100)
+  const quiet = new Promise((resolve) =>
+    rank.host.link.onNotice((notice) => {
+      if (notice.type !== "statistics" || notice.statistics.running > 0) return
+      const { speculation } = notice.statistics
+      if (speculation !== null && speculation.steps > 0) resolve(speculation)
+    }),
+  )
+  const answer = await rank.generate({ promptIds: Int32Array.from(one?.prompt_ids ?? []), maxTokens: 100, eosIds })
+  t.ok(answer.accepted > 30, `${answer.accepted} of ${answer.drafted} were right`)
+  t.match(await quiet, { kind: "draft", proposedTokens: answer.drafted, acceptedTokens: answer.accepted, active: 0 })
+})
+
+t.test("a draft model that is not there fails the load with a reason", { skip, timeout }, async (t) => {
+  const rank = await startRank(fixture("tiny-qwen3"), { speculate: "draft", draftModel: "/nowhere" })
+  t.teardown(() => rank.close())
+  t.match(rank.loaded, { type: "load_failed", message: /nowhere/ })
 })

@@ -19,6 +19,8 @@ export interface ModelOptions {
    * Tokens are proposed and judged several a step: by n-grams of the text itself, or by a draft model. Changes no answer.
    */
   readonly speculate: "off" | "ngram" | "draft"
+  /** Folder or file of the draft model: one of the same tokenizer. Needed by "draft", and without use otherwise. */
+  readonly draftModel: string | null
 }
 
 export interface TokenHalfOptions extends ModelOptions {
@@ -40,7 +42,9 @@ export interface TokenHalfOptions extends ModelOptions {
 
 const SPECULATE: readonly unknown[] = ["off", "ngram", "draft"] satisfies readonly ModelOptions["speculate"][]
 
-const LIMITS: Readonly<Record<Exclude<keyof ModelOptions, "speculate">, readonly [least: number, most: number]>> = {
+const LIMITS: Readonly<
+  Record<Exclude<keyof ModelOptions, "speculate" | "draftModel">, readonly [least: number, most: number]>
+> = {
   kvBytes: [2 ** 20, 2 ** 50],
   contextLength: [16, 2 ** 24],
   maxRunning: [1, 1024],
@@ -67,6 +71,7 @@ export function tokenHalfOptions(given: Partial<TokenHalfOptions> = {}): TokenHa
     prefillChunk,
     interleavedChunk: Math.min(prefillChunk, device === "cpu" ? 128 : 512),
     speculate: "off",
+    draftModel: null,
     ...given,
   }
   checkModelOptions(options)
@@ -80,6 +85,10 @@ function checkModelOptions(options: ModelOptions): void {
     if (Number.isInteger(value) && Number(value) >= least && Number(value) <= most) continue
     throw new EngineError("invalid_request", `${name} is not an integer between ${least} and ${most}.`, { param: name })
   }
+  if (options.draftModel !== null && typeof options.draftModel !== "string")
+    throw new EngineError("invalid_request", "draftModel is no path.", { param: "draftModel" })
+  if (options.speculate === "draft" && options.draftModel === null)
+    throw new EngineError("invalid_request", "A draft model is to be given.", { param: "draftModel" })
   if (!SPECULATE.includes(options.speculate))
     throw new EngineError("invalid_request", `speculate is none of ${SPECULATE.join(", ")}.`, { param: "speculate" })
 }
@@ -96,7 +105,7 @@ export function modelOptions(json: string, defaults: ModelOptions): ModelOptions
     throw new EngineError("invalid_request", "The options of a load command are not an object.")
   }
   const options = { ...defaults }
-  for (const name of [...Object.keys(LIMITS), "speculate"]) {
+  for (const name of [...Object.keys(LIMITS), "speculate", "draftModel"]) {
     const value: unknown = Reflect.get(given, name)
     if (value !== undefined) Reflect.set(options, name, value)
   }

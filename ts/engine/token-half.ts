@@ -7,7 +7,7 @@ import { createCollectiveMeter } from "./collective-meter.ts"
 import type { SpeculationStatus } from "./generation.ts"
 import type { Command, LinkNotice, LoadCommand, SubmitCommand } from "./link.ts"
 import { createMemoryMeter } from "./memory-meter.ts"
-import { createModelInstance, type ModelInstance } from "./model-instance.ts"
+import { createModelInstance, type ModelInstance, type ModelInstanceOptions } from "./model-instance.ts"
 import { PERSISTENT_REGISTERS } from "./models/index.ts"
 import { isGroupLost, type RankPlace } from "./rank-place.ts"
 import { createRecordWriter, RUNNER_REGISTERS } from "./scheduling/index.ts"
@@ -46,6 +46,8 @@ export interface TokenHalf {
 export function createTokenHalf(options: TokenHalfOptions, dependencies: TokenHalfDependencies): TokenHalf {
   const { engine, emit, notify, nowUs, group } = dependencies
   const models = new Map<number, ModelInstance>()
+  /** Registers of the drafts, by the model that they draft for. */
+  const draftRegisters = new Map<number, number>()
   const memory = createMemoryMeter(engine)
   const collectives = createCollectiveMeter(engine)
   let nextWeight = 0
@@ -61,14 +63,30 @@ export function createTokenHalf(options: TokenHalfOptions, dependencies: TokenHa
     return options.device === "gpu" && limitBytes > 0 ? Math.max(0, limitBytes - activeBytes) : host
   }
 
+  /** Registers are numbered as models are: a draft takes the last that nobody has. */
+  async function openDraft(model: number, path: string): Promise<NonNullable<ModelInstanceOptions["draft"]>> {
+    const taken = new Set([model, ...models.keys(), ...draftRegisters.values()])
+    const registers = Array.from({ length: MAX_MODELS }, (_, i) => MAX_MODELS - 1 - i).find((one) => !taken.has(one))
+    if (registers === undefined) throw new Error(`Models and their drafts are ${MAX_MODELS} at most.`)
+    const { config } = await openModelFiles(path)
+    return { checkpoint: dependencies.openCheckpoint(path), config, registers }
+  }
+
+  function forget(model: number): void {
+    models.get(model)?.close(true)
+    models.delete(model)
+    draftRegisters.delete(model)
+  }
+
   async function load({ model, path, options: json }: LoadCommand): Promise<void> {
     let told = false
     try {
       if (model >= MAX_MODELS) throw new Error(`Model instances are numbered below ${MAX_MODELS}.`)
-      models.get(model)?.close(true)
-      models.delete(model)
+      forget(model)
+      if ([...draftRegisters.values()].includes(model)) throw new Error(`Number ${model} is taken by a draft model.`)
       const own = modelOptions(json, options)
       const { config } = await openModelFiles(path)
+      const draft = own.speculate === "draft" && own.draftModel !== null ? await openDraft(model, own.draftModel) : null
       const ownEpoch = epoch++
       if (group !== undefined) {
         group.leader.send({ kind: "load", model, path, signature: await modelSignature(path), epoch: ownEpoch })
@@ -77,6 +95,7 @@ export function createTokenHalf(options: TokenHalfOptions, dependencies: TokenHa
       const created = createModelInstance(engine, dependencies.openCheckpoint(path), config, {
         ...own,
         model,
+        draft,
         epoch: ownEpoch,
         firstWeight: nextWeight,
         elementBytes: options.device === "cpu" ? 4 : 2,
@@ -89,6 +108,7 @@ export function createTokenHalf(options: TokenHalfOptions, dependencies: TokenHa
         onError: (error) => notify({ type: "step_failed", model, message: messageOf(error) }),
       })
       nextWeight = created.nextWeight
+      if (draft !== null) draftRegisters.set(model, draft.registers)
       models.set(model, created.instance)
       notify({ type: "loaded", model, facts: created.instance.facts })
     } catch (error) {
@@ -121,8 +141,7 @@ export function createTokenHalf(options: TokenHalfOptions, dependencies: TokenHa
           return load(command)
         case "unload":
           if (models.has(command.model)) group?.leader.send({ kind: "unload", model: command.model })
-          models.get(command.model)?.close(true)
-          models.delete(command.model)
+          forget(command.model)
           break
         case "shutdown":
           isOpen = false

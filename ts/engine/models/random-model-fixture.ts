@@ -48,14 +48,14 @@ export function seeded(seed: number): () => number {
   }
 }
 
-interface StoredTensor {
+export interface StoredTensor {
   readonly name: string
   readonly dtype: "F32" | "U32"
   readonly shape: readonly number[]
   readonly data: Float32Array | Uint32Array
 }
 
-function writeSafetensors(path: string, tensors: readonly StoredTensor[]): void {
+export function writeSafetensors(path: string, tensors: readonly StoredTensor[]): void {
   let offset = 0
   const header: Record<string, unknown> = {}
   for (const { name, dtype, shape, data } of tensors) {
@@ -75,7 +75,13 @@ function dense(name: string, rows: number, columns: number, random: () => number
 }
 
 /** MLX's affine layout, 4 bits in groups of 32. */
-function packed(name: string, rows: number, columns: number, random: () => number, size: number): StoredTensor[] {
+export function packed(
+  name: string,
+  rows: number,
+  columns: number,
+  random: () => number,
+  size: number,
+): StoredTensor[] {
   const words = Uint32Array.from({ length: (rows * columns) / 8 }, () => Math.floor((random() + 1) * 2 ** 31))
   const groups = (rows * columns) / GROUP
   const scales = Float32Array.from({ length: groups }, () => (size * (random() + 1.5)) / 12)

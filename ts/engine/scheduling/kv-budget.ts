@@ -8,6 +8,8 @@ export interface KvBudgetInput {
   readonly maxRunning: number
   /** 4 on a CPU (f32), 2 on a GPU. */
   readonly elementBytes: number
+  /** Bytes of a position beside the model's own: those of a draft model. */
+  readonly draftBytesPerPosition: number
   /** Free memory of the host, or of the GPU, with the weights loaded. */
   readonly availableBytes: number
 }
@@ -29,7 +31,7 @@ export function kvBytesPerPosition(config: KvBudgetInput["config"], elementBytes
 export function kvBudget(input: KvBudgetInput): number {
   const { contextLength, maxRunning, availableBytes } = input
   const wanted = Math.min(maxRunning * contextLength, Math.max(FULL_CONTEXTS * contextLength, POSITIONS))
-  const each = kvBytesPerPosition(input.config, input.elementBytes)
+  const each = kvBytesPerPosition(input.config, input.elementBytes) + input.draftBytesPerPosition
   const spare = Math.floor((availableBytes * SHARE_OF_AVAILABLE) / each)
   return Math.max(LEAST_POSITIONS, Math.min(wanted, spare)) * each
 }

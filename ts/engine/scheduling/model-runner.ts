@@ -27,8 +27,12 @@ export class KvFullError extends EngineError {
   }
 }
 
-/** std::length_error of the shim (kv_reserve). */
+/** std::length_error of the shim (kv_reserve): nothing of the step has happened. */
 const KV_FULL = /KV memory is full|no free block/
+
+export function isKvFull(error: unknown): boolean {
+  return error instanceof Error && KV_FULL.test(error.message)
+}
 
 /** MLX keeps freed buffers for the next step; a long run of odd sizes would keep them all. */
 const CLEAR_CACHE_STEPS = 256
@@ -100,7 +104,7 @@ export function createModelRunner(
       try {
         engine.exec(buffer.tape, buffer.length)
       } catch (error) {
-        if (error instanceof Error && KV_FULL.test(error.message)) throw new KvFullError(error)
+        if (isKvFull(error)) throw new KvFullError(error)
         throw error
       }
     },

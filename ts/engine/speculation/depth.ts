@@ -1,13 +1,13 @@
 // How many tokens to propose for each sequence of a step. Knows no model.
 //
-// A step of r rows takes fixed + r row microseconds, and each pass of the proposer before it takes pass. Of n tokens
-// proposed with acceptance a each, a + a^2 + .. + a^n are expected to be right; so the n-th adds a^n tokens and one row.
+// Of n tokens proposed with acceptance a each, a + a^2 + .. + a^n are expected to be right; so the n-th adds a^n tokens,
+// one row to the step, and where it is the deepest of all, one pass of the proposer before the step.
 // The rows of all sequences are taken in the order of what they add, as long as tokens a microsecond grow: what is best
 // for one sequence alone is too much in a batch where every row costs.
 
 export interface StepCosts {
-  readonly fixedUs: number
-  readonly rowUs: number
+  /** Of a step of so many rows. */
+  stepUs(rows: number): number
   /** Of one pass of the proposer over all sequences. */
   readonly passUs: number
 }
@@ -26,14 +26,13 @@ export function chooseDepths(candidates: readonly DepthCandidate[], rows: number
   // The depth decides between equals, so that no sequence has its second token before its first.
   extra.sort((a, b) => b.gain - a.gain || a.depth - b.depth)
   let tokens = rows
-  let us = costs.fixedUs + rows * costs.rowUs
   let deepest = 0
-  let best = { rate: tokens / us, count: 0 }
+  let best = { rate: tokens / costs.stepUs(rows), count: 0 }
   extra.forEach(({ depth, gain }, i) => {
     tokens += gain
-    us += costs.rowUs + (depth > deepest ? costs.passUs : 0)
     deepest = Math.max(deepest, depth)
-    if (tokens / us > best.rate) best = { rate: tokens / us, count: i + 1 }
+    const rate = tokens / (costs.stepUs(rows + i + 1) + deepest * costs.passUs)
+    if (rate > best.rate) best = { rate, count: i + 1 }
   })
   const depths = candidates.map(() => 0)
   for (const { of, depth } of extra.slice(0, best.count)) depths[of] = Math.max(depths[of] ?? 0, depth)

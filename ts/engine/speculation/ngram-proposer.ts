@@ -25,7 +25,10 @@ export function createNgramProposer(): Proposer {
   return {
     kind: "ngram",
     available: (sequence, most) => lookUp(sequence, most).length,
-    propose: (requests) => requests.map(({ sequence, depth }) => lookUp(sequence, depth)),
+    propose: (requests) => ({
+      tokens: requests.map(({ sequence, depth }) => lookUp(sequence, depth)),
+      isCatchingUp: false,
+    }),
     left: (sequence) => void indexes.delete(sequence),
     close: () => indexes.clear(),
   }

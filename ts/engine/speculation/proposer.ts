@@ -2,8 +2,8 @@
 
 import type { Sequence } from "../scheduling/index.ts"
 
-/** Tokens proposed for a sequence and step at most: a step judges one row more. */
-export const MAX_DEPTH = 8
+/** Tokens proposed for a sequence and step at most. A step judges one row more, and kernels like eight rows. */
+export const MAX_DEPTH = 7
 
 export interface Request {
   readonly sequence: Sequence
@@ -11,12 +11,18 @@ export interface Request {
   readonly depth: number
 }
 
+export interface Proposed {
+  /** For each request, as many as wanted or fewer. */
+  readonly tokens: readonly Int32Array[]
+  /** Time went into what was missed before: none of it tells what a pass costs, and no tokens do not mean none ever. */
+  readonly isCatchingUp: boolean
+}
+
 export interface Proposer {
   readonly kind: "draft" | "ngram"
   /** How many of `most` tokens it could propose now; 0: none. */
   available(sequence: Sequence, most: number): number
-  /** Tokens for each request, as many as wanted or fewer. */
-  propose(requests: readonly Request[]): readonly Int32Array[]
+  propose(requests: readonly Request[]): Proposed
   /** The sequence has come to its end. */
   left(sequence: Sequence): void
   close(): void

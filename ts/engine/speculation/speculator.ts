@@ -24,6 +24,8 @@ export function createSpeculator(proposer: Proposer, nowUs: () => number): Specu
   const meter = createStepCostMeter()
   const counts = { proposedTokens: 0, acceptedTokens: 0, steps: 0 }
   let depth = 0
+  /** The next step begins behind work of the proposer that nobody has waited for: its time tells nothing. */
+  let waitsForProposer = false
 
   function trialOf(sequence: Sequence): Trial {
     const found = trials.get(sequence)
@@ -58,14 +60,16 @@ export function createSpeculator(proposer: Proposer, nowUs: () => number): Specu
       })
       if (requests.length === 0) return new Map()
       const begunUs = nowUs()
-      const tokens = proposer.propose(requests)
-      meter.pass((nowUs() - begunUs) / Math.max(...requests.map((request) => request.depth)))
-      return new Map(
-        requests.flatMap(({ sequence }, i): [Sequence, Int32Array][] => {
-          const own = tokens[i]
-          return own === undefined || own.length === 0 ? [] : [[sequence, own]]
-        }),
-      )
+      const { tokens, isCatchingUp } = proposer.propose(requests)
+      waitsForProposer = isCatchingUp
+      if (!isCatchingUp) meter.pass((nowUs() - begunUs) / Math.max(...requests.map((request) => request.depth)))
+      const proposals = new Map<Sequence, Int32Array>()
+      requests.forEach(({ sequence }, i) => {
+        const own = tokens[i]
+        if (own !== undefined && own.length > 0) proposals.set(sequence, own)
+        else if (!isCatchingUp) trialOf(sequence).rest(sequence.known)
+      })
+      return proposals
     },
     judged(sequence, proposed, accepted) {
       trials.get(sequence)?.judged(proposed, accepted)
@@ -74,7 +78,10 @@ export function createSpeculator(proposer: Proposer, nowUs: () => number): Specu
       depth = counts.steps === 0 ? proposed : DEPTH_MEMORY * depth + (1 - DEPTH_MEMORY) * proposed
       counts.steps++
     },
-    stepTook: (rows, us) => meter.step(rows, us),
+    stepTook(rows, us) {
+      if (!waitsForProposer) meter.step(rows, us)
+      waitsForProposer = false
+    },
     left(sequence) {
       trials.delete(sequence)
       proposer.left(sequence)

@@ -1,16 +1,20 @@
-// Learns what a step and a pass of the proposer cost: a line through the times of the last steps by their rows, older
-// ones counting less. Knows no clock.
+// Learns what a step and a pass of the proposer cost. Knows no clock.
+//
+// Times of a busy machine are the true ones and now and then much more, in stretches: of each number of rows the lower
+// quartile of its last times counts, and for numbers that have not been seen a line through these, the older ones with
+// less weight. Kernels work on tiles of rows: steps do not cost the same for each row.
 
 import type { StepCosts } from "./depth.ts"
 
-/** Of a step in the next one. */
-const DECAY = 0.97
+const TIMES_KEPT = 16
+/** Times of a number of rows before they count for themselves. */
+const LEAST_TIMES = 4
 /** Steps before the line is trusted. */
 const LEAST_STEPS = 8
-/** Variance of the rows, below which their slope cannot be told: the last one stays. */
-const LEAST_VARIANCE = 0.2
-/** A time so many times the expected one is an accident of the machine, and counts as that much. */
-const MOST_TIMES = 3
+/** Weight of a number of rows, for each step since it was last seen. */
+const AGEING = 0.99
+/** Numbers of rows that are told apart; the least recently seen is forgotten. */
+const MOST_GROUPS = 32
 
 export interface StepCostMeter {
   step(rows: number, us: number): void
@@ -19,42 +23,80 @@ export interface StepCostMeter {
   readonly costs: StepCosts | null
 }
 
+interface Times {
+  add(us: number): void
+  readonly count: number
+  /** Lower quartile. */
+  readonly typicalUs: number
+}
+
+function createTimes(): Times {
+  const times: number[] = []
+  let next = 0
+  let typicalUs = 0
+  return {
+    get count() {
+      return times.length
+    },
+    add(us) {
+      times[next++ % TIMES_KEPT] = us
+      const sorted = times.toSorted((a, b) => a - b)
+      typicalUs = sorted[Math.floor((sorted.length - 1) / 4)] ?? us
+    },
+    get typicalUs() {
+      return typicalUs
+    },
+  }
+}
+
 export function createStepCostMeter(): StepCostMeter {
-  const sums = { weight: 0, rows: 0, us: 0, rowsRows: 0, rowsUs: 0 }
+  /** By their rows, least recently seen first. */
+  const groups = new Map<number, { readonly times: Times; seen: number }>()
+  const passes = createTimes()
   let steps = 0
-  let rowUs = 0
-  let fixedUs = 0
-  let passUs = 0
-  let slopeIsKnown = false
+  let line: { readonly fixedUs: number; readonly rowUs: number } | null = null
+
+  function fit(): void {
+    let [weights, rowsSum, usSum] = [0, 0, 0]
+    const points = [...groups].map(([rows, { times, seen }]) => {
+      const weight = AGEING ** (steps - seen)
+      weights += weight
+      rowsSum += weight * rows
+      usSum += weight * times.typicalUs
+      return { rows, us: times.typicalUs, weight }
+    })
+    const [meanRows, meanUs] = [rowsSum / weights, usSum / weights]
+    let [variance, covariance] = [0, 0]
+    for (const { rows, us, weight } of points) {
+      variance += weight * (rows - meanRows) ** 2
+      covariance += weight * (rows - meanRows) * (us - meanUs)
+    }
+    if (variance === 0) return
+    // No row is free, and none costs more than a step of its own.
+    const rowUs = Math.min(Math.max(covariance / variance, 0.01 * meanUs), meanUs / meanRows)
+    line = { rowUs, fixedUs: Math.max(0, meanUs - meanRows * rowUs) }
+  }
+
+  function stepUs(rows: number): number {
+    const times = groups.get(rows)?.times
+    if (times !== undefined && times.count >= LEAST_TIMES) return times.typicalUs
+    return line === null ? 0 : line.fixedUs + rows * line.rowUs
+  }
 
   return {
-    step(rows, measuredUs) {
-      const expectedUs = fixedUs + rows * rowUs
-      const us = steps >= LEAST_STEPS ? Math.min(measuredUs, MOST_TIMES * expectedUs) : measuredUs
-      for (const name of ["weight", "rows", "us", "rowsRows", "rowsUs"] as const) sums[name] *= DECAY
-      sums.weight += 1
-      sums.rows += rows
-      sums.us += us
-      sums.rowsRows += rows * rows
-      sums.rowsUs += rows * us
-      steps++
-      const meanRows = sums.rows / sums.weight
-      const meanUs = sums.us / sums.weight
-      const variance = sums.rowsRows / sums.weight - meanRows * meanRows
-      if (variance > LEAST_VARIANCE) {
-        const slope = (sums.rowsUs / sums.weight - meanRows * meanUs) / variance
-        // No row is free, and none costs more than a step of its own.
-        rowUs = Math.min(Math.max(slope, 0.01 * meanUs), meanUs / meanRows)
-        slopeIsKnown = true
-      }
-      fixedUs = Math.max(0, meanUs - meanRows * rowUs)
+    step(rows, us) {
+      const group = groups.get(rows) ?? { times: createTimes(), seen: 0 }
+      groups.delete(rows)
+      groups.set(rows, group)
+      group.times.add(us)
+      group.seen = ++steps
+      const [oldest] = groups.keys()
+      if (groups.size > MOST_GROUPS && oldest !== undefined) groups.delete(oldest)
+      fit()
     },
-    pass(us) {
-      const most = passUs === 0 ? us : Math.min(us, MOST_TIMES * passUs)
-      passUs = passUs === 0 ? us : passUs + (1 - DECAY) * (most - passUs)
-    },
+    pass: (us) => passes.add(us),
     get costs() {
-      return steps < LEAST_STEPS || !slopeIsKnown ? null : { fixedUs, rowUs, passUs }
+      return steps < LEAST_STEPS || line === null ? null : { stepUs, passUs: passes.typicalUs }
     },
   }
 }
