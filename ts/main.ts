@@ -89,6 +89,7 @@ async function run(options: ServeOptions, signals: Signals, closers: (() => Prom
   const version = await programVersion()
   const hostfile = await badInput(() => readHostfile(options.hostfile ?? join(root, "hostfile.json")))
   const files = await badInput(() => openModel(options, root))
+  checkAliases(options.http?.aliases ?? {}, files.name)
   await badInput(async () => tokenHalfOptions(options.engine))
   const start = createStart()
 
@@ -234,6 +235,11 @@ function threadsOf(ranks: number): number {
 async function openModel(options: ServeOptions, root: string): Promise<ModelFiles> {
   const modelsFolder = resolve(options.modelsFolder ?? join(root, "models"))
   return await openModelFiles(await locateModel(options.model, { root, modelsFolder }))
+}
+
+function checkAliases(aliases: Readonly<Record<string, string>>, served: string): void {
+  for (const [alias, model] of Object.entries(aliases))
+    if (model !== served) throw new StartError(`the alias ${alias} stands for ${model}, but ${served} is served`, 2)
 }
 
 /** What fails here is the fault of the command or of a file it names. */

@@ -83,7 +83,7 @@ const result = (call: Call, content: unknown = weatherOf(call)) => ({ role: "too
 
 const ORDERS: Readonly<Record<string, (calls: readonly Call[]) => readonly object[]>> = {
   "in the order of the calls": (calls) => [question, called(calls), ...calls.map((call) => result(call))],
-  "the last one first": (calls) => [question, called(calls, ""), ...calls.map((call) => result(call)).reverse()],
+  "the last one first": (calls) => [question, called(calls, ""), ...calls.map((call) => result(call)).toReversed()],
   "as text parts": (calls) => [
     question,
     called(calls),

@@ -12,13 +12,30 @@ import { usageOf } from "./usage.ts"
 
 type Choice = Completion["choices"][number]
 
-export function createCompletionStreamFormat(identity: ReplyIdentity, includeUsage: boolean): StreamFormat {
+/** Prompts that the answers begin with, `perPrompt` answers each. */
+export interface Echoes {
+  readonly texts: readonly string[]
+  readonly perPrompt: number
+}
+
+const echoOf = (echoes: Echoes | null, index: number): string =>
+  echoes === null ? "" : (echoes.texts[Math.floor(index / echoes.perPrompt)] ?? "")
+
+export function createCompletionStreamFormat(
+  identity: ReplyIdentity,
+  includeUsage: boolean,
+  echoes: Echoes | null = null,
+): StreamFormat {
   const stream = createOpenAiStream<Choice>("text_completion", identity, includeUsage)
   const tokenTexts = new Map<number, TokenText>()
+  const begun = new Set<number>()
 
   const write = (event: ReplyEvent): string => {
     const index = event.choice
-    if (event.type === "finished") return stream.chunk({ text: "", index, logprobs: null, finish_reason: event.reason })
+    const echo = begun.has(index) ? "" : echoOf(echoes, index)
+    begun.add(index)
+    if (event.type === "finished")
+      return stream.chunk({ text: echo, index, logprobs: null, finish_reason: event.reason })
     if (event.type !== "text") return ""
     let logprobs: Choice["logprobs"] = null
     if (event.logprobs !== undefined) {
@@ -26,9 +43,8 @@ export function createCompletionStreamFormat(identity: ReplyIdentity, includeUsa
       tokenTexts.set(index, texts)
       logprobs = texts.legacy(event.logprobs)
     }
-    return event.text === "" && logprobs === null
-      ? ""
-      : stream.chunk({ text: event.text, index, logprobs, finish_reason: null })
+    const text = echo + event.text
+    return text === "" && logprobs === null ? "" : stream.chunk({ text, index, logprobs, finish_reason: null })
   }
 
   return stream.format(write)
@@ -39,6 +55,7 @@ export function completion(
   choices: readonly CollectedChoice[],
   usage: Usage,
   wantLogprobs: boolean,
+  echoes: Echoes | null = null,
 ): Completion {
   return {
     id: identity.id,
@@ -46,7 +63,7 @@ export function completion(
     created: identity.created,
     model: identity.model,
     choices: choices.map((choice, index) => ({
-      text: choice.text,
+      text: echoOf(echoes, index) + choice.text,
       index,
       logprobs: wantLogprobs ? createTokenText().legacy(choice.logprobs) : null,
       finish_reason: choice.finish,

@@ -29,6 +29,8 @@ export const LIMITS = {
   choices: 16,
   /** Prompts of one /v1/completions request, and prompts times n. */
   prompts: 64,
+  /** Token ids of one /detokenize. */
+  detokenizeIds: 262_144,
   /** Alternatives a token. */
   topLogprobs: 20,
   /** Highest temperature. */

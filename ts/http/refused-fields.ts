@@ -85,13 +85,12 @@ export function sortFields(body: object, honoured: ReadonlySet<string>, foreign:
   const unknown: string[] = []
   for (const [name, value] of Object.entries(body)) {
     if (honoured.has(name)) continue
+    const neutral = Object.hasOwn(REFUSED_FIELDS, name) ? REFUSED_FIELDS[name] : undefined
+    const asksNothing = value === null || neutral?.(value) === true
     if (foreign.has(name)) {
-      if (value !== null) throw unsupported(name, `'${name}' is not a field of this route.`)
-      continue
-    }
-    const neutral = REFUSED_FIELDS[name]
-    if (neutral !== undefined && Object.hasOwn(REFUSED_FIELDS, name)) {
-      if (value !== null && !neutral(value)) throw unsupported(name)
+      if (!asksNothing) throw unsupported(name, `'${name}' is not a field of this route.`)
+    } else if (neutral !== undefined) {
+      if (!asksNothing) throw unsupported(name)
     } else if (FIELD_FATES.get(name) === undefined) unknown.push(name)
   }
   return unknown

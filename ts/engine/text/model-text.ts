@@ -110,9 +110,9 @@ export function createModelText(source: ModelTextSource, tokenizer: TextTokenize
   }
 
   /** A raw prompt is the caller's own: its control tokens count. */
-  function encodeText(text: string): EncodedPrompt {
+  function encodeText(text: string, bare: boolean): EncodedPrompt {
     const hasBos = bosText !== null && bosText !== "" && text.startsWith(bosText)
-    return { ids: tokenizer.encode(text, !hasBos, true), startsInReasoning: false }
+    return { ids: tokenizer.encode(text, !hasBos && !bare, true), startsInReasoning: false }
   }
 
   function checkIds(ids: readonly number[]): EncodedPrompt {
@@ -131,7 +131,7 @@ export function createModelText(source: ModelTextSource, tokenizer: TextTokenize
   return {
     encode(prompt) {
       if (prompt.kind === "chat") return encodeChat(prompt)
-      return prompt.kind === "text" ? encodeText(prompt.text) : checkIds(prompt.ids)
+      return prompt.kind === "text" ? encodeText(prompt.text, prompt.bare ?? false) : checkIds(prompt.ids)
     },
     facts() {
       // On channels a thought ends with its marker, the turn goes on.

@@ -8,10 +8,12 @@ import { deliveryOf, resolveModel, samplingOf, stopOf } from "../generation-fiel
 import type { PrepareWork } from "../generation-work.ts"
 import { sortFields, unsupported } from "../refused-fields.ts"
 import { CHAT_FIELDS, COMPLETION_FIELDS } from "../request-fields.ts"
+import { LIMITS } from "../limits.ts"
 import { createReplyIdentity } from "../reply-identity.ts"
 import type { Route } from "../router.ts"
 import { ChatCompletion, ChatCompletionChunk, ChatCompletionRequest } from "../schemas/chat-completion.ts"
 import type { Services } from "../services.ts"
+import { unknownFields } from "../unknown-fields.ts"
 import { createValidator } from "../validation.ts"
 import { answerGeneration } from "./answer-generation.ts"
 
@@ -41,7 +43,10 @@ export function createChatWork(services: Services): PrepareWork {
   const validate = createValidator(ChatCompletionRequest)
   return (value, client) => {
     const body = validate(value)
-    const ignored = sortFields(body, CHAT_FIELDS, COMPLETION_FIELDS)
+    const ignored = [
+      ...sortFields(body, CHAT_FIELDS, COMPLETION_FIELDS),
+      ...unknownFields(ChatCompletionRequest, body, LIMITS.ignoredFieldsNamed),
+    ]
     refuseUnserved(body)
     const model = resolveModel(body.model, services.engine.status().models, services.settings)
     const identity = createReplyIdentity("chatcmpl", model.id)
@@ -76,7 +81,7 @@ export function createChatWork(services: Services): PrepareWork {
   }
 }
 
-function promptOf(body: ChatCompletionRequest): GenerationRequest["prompt"] {
+export function promptOf(body: ChatCompletionRequest): GenerationRequest["prompt"] {
   const tools = toolDefinitions(body)
   const effort = body.reasoning_effort ?? undefined
   const options = {

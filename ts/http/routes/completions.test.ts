@@ -38,13 +38,15 @@ for (const name of SERVERS) {
   })
 }
 
-t.test("tokens outside the vocabulary, too many prompts and echo are refused by name", async (t) => {
+t.test("tokens outside the vocabulary, too many prompts and echo of tokens are refused by name", async (t) => {
   const { post, engine } = await startServer(t, "uws")
   const cases: readonly [object, string][] = [
     [{ prompt: [1, 300] }, "prompt.1"],
     [{ prompt: [[1], [2, 999]] }, "prompt.1.1"],
     [{ prompt: Array.from({ length: 8 }, () => "a"), n: 16 }, "n"],
-    [{ prompt: "a", echo: true }, "echo"],
+    [{ prompt: [1, 2], echo: true }, "echo"],
+    [{ prompt: "a", echo: true, logprobs: 1 }, "echo"],
+    [{ prompt: "a", best_of: 2 }, "best_of"],
     [{ prompt: "a", suffix: "b" }, "suffix"],
     [{ prompt: "a", best_of: 3 }, "best_of"],
     [{ prompt: "a", tools: [] }, "tools"],
@@ -73,3 +75,28 @@ t.test("when one prompt of several fails the others are cancelled and the client
   t.equal(response.status, 500)
   t.match(await cancelled, /-0$/)
 })
+
+for (const stream of [false, true])
+  t.test(`echo begins each answer with its own prompt${stream ? ", streamed" : ""}`, async (t) => {
+    const { post } = await startServer(t, "node")
+    const response = await post("/v1/completions", { prompt: ["Q1 ", "Q2 "], n: 2, best_of: 2, echo: true, stream })
+    const text = await response.text()
+    const texts = new Map<number, string>()
+    const parts: { choices: { index: number; text: string }[] }[] = stream
+      ? sseData(text)
+          .slice(0, -1)
+          .map((json) => JSON.parse(json))
+      : [JSON.parse(text)]
+    for (const { index, text: piece } of parts.flatMap(({ choices }) => choices))
+      texts.set(index, (texts.get(index) ?? "") + piece)
+    const said = "Paris is the capital of France."
+    t.same(
+      [...texts].sort(([a], [b]) => a - b),
+      [
+        [0, `Q1 ${said}`],
+        [1, `Q1 ${said}`],
+        [2, `Q2 ${said}`],
+        [3, `Q2 ${said}`],
+      ],
+    )
+  })

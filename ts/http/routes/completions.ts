@@ -2,17 +2,18 @@
 // run over all of them, prompt by prompt.
 
 import type { GenerationRequest, Prompt } from "../../engine/index.ts"
-import { completion, createCompletionStreamFormat } from "../completion-format.ts"
+import { completion, createCompletionStreamFormat, type Echoes } from "../completion-format.ts"
 import { HttpError } from "../error-response.ts"
 import { deliveryOf, resolveModel, samplingOf, stopOf } from "../generation-fields.ts"
 import type { PrepareWork } from "../generation-work.ts"
 import { LIMITS } from "../limits.ts"
-import { sortFields } from "../refused-fields.ts"
+import { sortFields, unsupported } from "../refused-fields.ts"
 import { CHAT_FIELDS, COMPLETION_FIELDS } from "../request-fields.ts"
 import { createReplyIdentity } from "../reply-identity.ts"
 import type { Route } from "../router.ts"
 import { Completion, CompletionRequest } from "../schemas/completion.ts"
 import type { Services } from "../services.ts"
+import { unknownFields } from "../unknown-fields.ts"
 import { createValidator } from "../validation.ts"
 import { answerGeneration } from "./answer-generation.ts"
 
@@ -39,7 +40,10 @@ export function createCompletionWork(services: Services): PrepareWork {
   const validate = createValidator(CompletionRequest)
   return (value, client) => {
     const body = validate(value)
-    const ignored = sortFields(body, COMPLETION_FIELDS, CHAT_FIELDS)
+    const ignored = [
+      ...sortFields(body, COMPLETION_FIELDS, CHAT_FIELDS),
+      ...unknownFields(CompletionRequest, body, LIMITS.ignoredFieldsNamed),
+    ]
     const model = resolveModel(body.model, services.engine.status().models, services.settings)
     const identity = createReplyIdentity("cmpl", model.id)
     const prompts = promptsOf(body.prompt, model.vocabularySize)
@@ -51,6 +55,7 @@ export function createCompletionWork(services: Services): PrepareWork {
       })
     const sampling = samplingOf(body, model)
     const logprobs = body.logprobs ?? null
+    const echoes = echoesOf(body, prompts)
     const requests = prompts.map(
       (prompt, index): GenerationRequest => ({
         id: prompts.length === 1 ? identity.id : `${identity.id}-${index}`,
@@ -71,10 +76,25 @@ export function createCompletionWork(services: Services): PrepareWork {
       choices,
       ignored,
       ...deliveryOf(body),
-      format: () => createCompletionStreamFormat(identity, body.stream_options?.include_usage ?? false),
-      whole: (collected, usage) => completion(identity, collected, usage, logprobs !== null),
+      format: () => createCompletionStreamFormat(identity, body.stream_options?.include_usage ?? false, echoes),
+      whole: (collected, usage) => completion(identity, collected, usage, logprobs !== null, echoes),
     }
   }
+}
+
+/** What the answers to each prompt begin with; none where nobody asked. */
+function echoesOf(body: CompletionRequest, prompts: readonly Prompt[]): Echoes | null {
+  const perPrompt = body.n ?? 1
+  if (typeof body.best_of === "number" && body.best_of !== perPrompt)
+    throw unsupported("best_of", "'best_of' must equal 'n' here: all answers are returned.")
+  if (!body.echo) return null
+  if (typeof body.logprobs === "number")
+    throw unsupported("echo", "'echo' with 'logprobs' is not supported: the prompt's tokens have none here.")
+  const texts = prompts.map((prompt) => {
+    if (prompt.kind === "text") return prompt.text
+    throw unsupported("echo", "'echo' needs a prompt that is text.")
+  })
+  return { texts, perPrompt }
 }
 
 function promptsOf(prompt: CompletionRequest["prompt"], vocabularySize: number): Prompt[] {

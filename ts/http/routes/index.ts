@@ -11,6 +11,7 @@ import { modelRoutes } from "./models.ts"
 import { operationRoutes } from "./operations.ts"
 import { socketRoute } from "./socket.ts"
 import { streamRoutes } from "./streams.ts"
+import { tokenizeRoutes } from "./tokenize.ts"
 
 export function createRoutes(services: Services): readonly Route[] {
   const chat = createChatWork(services)
@@ -20,6 +21,7 @@ export function createRoutes(services: Services): readonly Route[] {
     completionsRoute(services, completion),
     socketRoute(services, { "/v1/chat/completions": chat, "/v1/completions": completion }),
     ...streamRoutes(services),
+    ...tokenizeRoutes(services),
     ...modelRoutes(services),
     ...operationRoutes(services),
     ...logRoutes(services),

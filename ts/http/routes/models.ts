@@ -14,7 +14,12 @@ export function modelRoutes(services: Services): Route[] {
       access: "key",
       doc: { summary: "The models served.", answer: ModelList },
       handle(exchange) {
-        const list: ModelList = { object: "list", data: services.engine.status().models.map(modelObject) }
+        const { models } = services.engine.status()
+        const aliases = Object.entries(services.settings.aliases).flatMap(([alias, id]) => {
+          const model = models.find((one) => one.id === id)
+          return model === undefined ? [] : [modelObject(model, alias)]
+        })
+        const list: ModelList = { object: "list", data: [...models.map((model) => modelObject(model)), ...aliases] }
         exchange.sendJson(200, list)
       },
     },
@@ -25,15 +30,17 @@ export function modelRoutes(services: Services): Route[] {
       doc: { summary: "One model.", answer: Model },
       handle(exchange) {
         const settings = { aliases: services.settings.aliases, acceptAnyModel: false }
-        exchange.sendJson(200, modelObject(resolveModel(exchange.rest, services.engine.status().models, settings)))
+        const model = resolveModel(exchange.rest, services.engine.status().models, settings)
+        exchange.sendJson(200, modelObject(model, exchange.rest))
       },
     },
   ]
 }
 
-function modelObject(model: ModelInfo): Model {
+/** `name`: under which it answers, its own or an alias. */
+function modelObject(model: ModelInfo, name = model.id): Model {
   return {
-    id: model.id,
+    id: name,
     object: "model",
     created: model.loadedAt,
     owned_by: "mlx-jaccl-cluster",

@@ -19,6 +19,10 @@ export const CompletionRequest = Type.Object(
     max_tokens: Nullable(PositiveTokens),
     ...samplingFields,
     logprobs: Nullable(Type.Integer({ minimum: 0, maximum: LIMITS.topLogprobs })),
+    echo: Nullable(
+      Type.Boolean({ description: "The answer begins with its prompt. Of text prompts, without logprobs." }),
+    ),
+    best_of: Nullable(Type.Integer({ minimum: 1, maximum: LIMITS.choices, description: "Must equal n." })),
   },
   { title: "CompletionRequest" },
 )

@@ -88,6 +88,7 @@ export const samplingFields = {
   stream_options: Nullable(
     Type.Object({
       include_usage: Nullable(Type.Boolean({ description: "One more chunk, with usage and no choices." })),
+      include_obfuscation: Nullable(Type.Boolean({ description: "No effect: nothing is obfuscated." })),
     }),
   ),
 }

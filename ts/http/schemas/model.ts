@@ -8,7 +8,7 @@ export const Model = Type.Object(
     object: Type.Literal("model"),
     created: Type.Integer(),
     owned_by: Type.String(),
-    root: Type.String(),
+    root: Type.String({ description: "The served model that an alias stands for; else the id itself." }),
     parent: Type.Null(),
     max_model_len: Type.Integer({ description: "Context length in tokens." }),
     context_length: Type.Integer(),
