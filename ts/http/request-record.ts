@@ -154,6 +154,11 @@ export function createRequestRecord(
           const spentMs = result.times.reduce((sum, times) => sum + times.prefillMs, 0)
           computedMs = prefillMs + first.prefillMs
           prefill = workOf(promptTokens - cachedTokens, spentMs)
+          // A tool call, or an end at once: tokens without a text event of their own.
+          if (firstTokenMs === null && completionTokens > 0) {
+            firstTokenMs = Math.min(first.firstTokenMs, nowMs - beganMs)
+            listener.tokens(0, nowMs, null, firstTokenMs)
+          }
         }
       }
       const failed = "failed" in result
