@@ -14,7 +14,7 @@
 namespace mj {
 
 ArrayExecutor::ArrayExecutor(const mj_engine_options& o)
-    : Executor(o.gpu ? mx::Device::gpu : mx::Device::cpu), cpu_(!o.gpu), weights_(!o.gpu, stream()) {}
+    : Executor(o.gpu ? mx::Device::gpu : mx::Device::cpu), cpu_(!o.gpu), cuda_(!cpu_ && backend() == "cuda"), weights_(!o.gpu, stream()) {}
 
 std::string ArrayExecutor::backend() const { return cpu_ ? "mlx-cpu" : mlx_backend(); }
 void ArrayExecutor::clear_cache() { Executor::clear_cache(); }
@@ -37,18 +37,15 @@ std::unique_ptr<Sequences> ArrayExecutor::make_sequences(const mj_kv_options& o)
 Submitted ArrayExecutor::run(Program&& program, std::vector<mx::array> inputs, std::vector<OutcomePtr>) {
   std::vector<mx::array> outputs, roots;
   {
-    Step step{program, {}, {}};
+    Step step{program, {}, {}, {}};
     step.values.resize(program.values.size());
     for (size_t i = 0; i < inputs.size(); ++i) step.values[program.inputs[i].value] = std::move(inputs[i]);
     inputs.clear();
     try {
-      for (auto& batch : program.batches)
-        if (batch.appends)
-          for (auto& s : batch.segments)
-            step.undo.push_back({batch.store, kv(batch.store).reserve(inner(s.handle), s.start + s.rows)});
+      make_room(step);
       for (auto& in : program.instructions) build(step, in);
     } catch (...) {
-      for (auto u = step.undo.rbegin(); u != step.undo.rend(); ++u) kv(u->store).restore(std::move(u->saved));
+      for (auto& [store, state] : step.before) kv(store).restore(std::move(state));
       throw;
     }
     int reached = 0;
@@ -62,6 +59,8 @@ Submitted ArrayExecutor::run(Program&& program, std::vector<mx::array> inputs, s
       for (auto& batch : program.batches)
         if (batch.appends)
           for (auto& s : batch.segments) kv(batch.store).roots(inner(s.handle), roots);
+    for (auto& [store, state] : step.before)
+      for (auto& copy : kv(store).take_copies()) roots.push_back(std::move(copy));
   }
   // Here the arrays of before the step are let go, so that slice_update writes in place.
   if (!roots.empty()) mx::async_eval(std::move(roots));

@@ -7,6 +7,9 @@
 
 namespace mj {
 
+struct Company;
+struct Layout;
+
 class ArrayExecutor final : public Executor {
  public:
   explicit ArrayExecutor(const mj_engine_options&);
@@ -36,11 +39,19 @@ class ArrayExecutor final : public Executor {
   mx::array attend(Step&, const Instruction&);
   mx::array attend_segment(const mx::array& q, const mx::array& k, const mx::array& v, int start, int window,
                            float scale, float softcap, const std::optional<mx::array>& sinks);
+  mx::array attend_company(Company&, const mx::array& q, const ArraySequences&, int layer, int window, float scale,
+                           float softcap, const std::optional<mx::array>& sinks);
+  struct Projected {
+    mx::array q, k, v;  // [B, heads, T, dim]
+  };
+  Projected project(const mx::array& heads, const Instruction&, const int32_t* words, const mx::array& offsets);
+  void make_room(Step&);
+  Layout lay_out(const Batch&) const;
   mx::array gated(const mx::array& x, int activation);
   mx::array moe(Step&, const Instruction&);
   ArraySequences& kv(int store) const { return static_cast<ArraySequences&>(sequences(store)); }
 
-  bool cpu_;
+  bool cpu_, cuda_;
   ArrayWeights weights_;
 };
 
