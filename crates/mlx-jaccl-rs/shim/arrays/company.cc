@@ -106,7 +106,8 @@ Layout ArrayExecutor::lay_out(const Batch& batch) const {
     const mx::array steps = mx::arange(0, rows, mx::int32, s);
     const mx::array places = mx::add(mx::expand_dims(integers(writes), 1, s), steps, s);
     const mx::Shape shape{slab_rows, store.kv_heads(), rows, store.head_dim()};
-    company.places = mx::contiguous(mx::broadcast_to(mx::reshape(places, {slab_rows, 1, rows, 1}, s), shape, s), false, s);
+    const mx::array place = mx::reshape(places, {slab_rows, 1, rows, 1}, s);
+    company.places = mx::contiguous(mx::broadcast_to(place, shape, s), false, s);
     layout.companies.push_back(std::move(company));
     made += slab_rows * rows;
   }
@@ -127,7 +128,8 @@ mx::array ArrayExecutor::attend_company(Company& company, const mx::array& q, co
   auto mask = company.masks.find(window);
   if (mask == company.masks.end()) {
     const mx::array first = mx::reshape(company.starts, {company.slab_rows, 1, 1, 1}, s);
-    const mx::array at = mx::add(first, mx::reshape(mx::arange(0, company.rows, mx::int32, s), {company.rows, 1}, s), s);
+    const mx::array steps = mx::reshape(mx::arange(0, company.rows, mx::int32, s), {company.rows, 1}, s);
+    const mx::array at = mx::add(first, steps, s);
     const mx::array key = mx::arange(0, company.extent, mx::int32, s);
     mx::array seen = mx::less_equal(key, at, s);
     if (window > 0) seen = mx::logical_and(seen, mx::greater(key, mx::subtract(at, mx::array(window), s), s), s);

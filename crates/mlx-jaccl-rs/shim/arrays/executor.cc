@@ -14,7 +14,10 @@
 namespace mj {
 
 ArrayExecutor::ArrayExecutor(const mj_engine_options& o)
-    : Executor(o.gpu ? mx::Device::gpu : mx::Device::cpu), cpu_(!o.gpu), cuda_(!cpu_ && backend() == "cuda"), weights_(!o.gpu, stream()) {}
+    : Executor(o.gpu ? mx::Device::gpu : mx::Device::cpu),
+      cpu_(!o.gpu),
+      cuda_(!cpu_ && backend() == "cuda"),
+      weights_(!o.gpu, stream()) {}
 
 std::string ArrayExecutor::backend() const { return cpu_ ? "mlx-cpu" : mlx_backend(); }
 void ArrayExecutor::clear_cache() { Executor::clear_cache(); }

@@ -14,10 +14,12 @@ mx::array attend_plainly(const mx::array& q, const mx::array& k, const mx::array
                          const std::optional<mx::array>& sinks, mx::Stream s) {
   const int batch = q.shape(0), hq = q.shape(1), rows = q.shape(2), dim = q.shape(3);
   const int hk = k.shape(1), group = hq / hk, length = k.shape(2);
-  const mx::array scaled = mx::reshape(mx::multiply(q, mx::array(scale, q.dtype()), s), {batch, hk, group * rows, dim}, s);
-  mx::array scores = mx::matmul(scaled, mx::swapaxes(k, 2, 3, s), s);
+  const mx::array scaled = mx::multiply(q, mx::array(scale, q.dtype()), s);
+  const mx::array queries = mx::reshape(scaled, {batch, hk, group * rows, dim}, s);
+  mx::array scores = mx::matmul(queries, mx::swapaxes(k, 2, 3, s), s);
   if (softcap != 0 || sinks) scores = mx::astype(scores, mx::float32, s);
-  if (softcap != 0) scores = mx::multiply(mx::tanh(mx::divide(scores, mx::array(softcap), s), s), mx::array(softcap), s);
+  const mx::array cap(softcap);
+  if (softcap != 0) scores = mx::multiply(mx::tanh(mx::divide(scores, cap, s), s), cap, s);
   scores = mx::reshape(scores, {batch, hk, group, rows, length}, s);
   if (mask) {
     const mx::array seen = mask->ndim() == 4 ? mx::expand_dims(*mask, 1, s) : *mask;
