@@ -113,7 +113,10 @@ t.test(
       t.equal(ids.length, 80)
       for (const share of [0.5, 0.9, 0.99]) {
         const theirs = percentile([...tally.firstTextMs.values()], share)
-        const ours = percentile([...ids.map((id) => server.get(id) ?? Number.NaN)], share)
+        const ours = percentile(
+          ids.map((id) => server.get(id) ?? Number.NaN),
+          share,
+        )
         t.ok(
           Math.abs(ours - theirs) <= theirs * TTFT_TOLERANCE,
           `p${share * 100}: server ${ours.toFixed(1)} ms, clients ${theirs.toFixed(1)} ms`,

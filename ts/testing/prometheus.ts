@@ -28,7 +28,7 @@ export interface Prometheus {
 }
 
 /** The configuration that docs/grafana/README.md gives. */
-export function documentedConfig(): string {
+function documentedConfig(): string {
   const found = /```yaml\n([\s\S]*?)```/.exec(readFileSync(join(GRAFANA, "README.md"), "utf8"))?.[1]
   if (found === undefined) throw new Error("docs/grafana/README.md gives no configuration")
   return found
