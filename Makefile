@@ -9,7 +9,7 @@ RANKS ?=
 cluster := node bin/mlx-cluster.js
 
 .DEFAULT_GOAL := help
-.PHONY: help setup server server-bg server-stop server-restart doctor bootstrap sync status monitor logs generate test test-clients test-full test-native lint format check bench clean
+.PHONY: help setup server server-bg server-stop server-restart doctor bootstrap sync rdma-test rdma-quick rdma-stress status monitor logs generate test test-clients test-full test-native lint format check bench clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -41,6 +41,15 @@ bootstrap: ## install this program on the other hosts of hostfile.json
 
 sync: ## copy a model to the other hosts: MODEL=<folder, .gguf or id>
 	@$(cluster) sync $(if $(MODEL),--model $(MODEL)) $(ARGS)
+
+rdma-test: ## check and measure the links between the hosts: RANKS= ARGS="stress --seconds 600"
+	@$(cluster) rdma-test $(if $(RANKS),--local-ranks $(RANKS)) $(ARGS)
+
+rdma-quick: ## right sums, latency and bandwidth in seconds
+	@$(cluster) rdma-test quick $(if $(RANKS),--local-ranks $(RANKS)) $(ARGS)
+
+rdma-stress: ## all sizes for a minute, every element compared
+	@$(cluster) rdma-test stress $(if $(RANKS),--local-ranks $(RANKS)) $(ARGS)
 
 status: ## one screen about the server that runs
 	@$(cluster) status --url http://$(HOST):$(PORT) $(ARGS)

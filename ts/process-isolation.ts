@@ -1,29 +1,15 @@
 // The token half in processes of its own, which the front can end and start again: the way for all but tests.
 
 import { createConnectionPort } from "./connection-port.ts"
-import {
-  createLocalLauncher,
-  createSshLauncher,
-  type RankConnection,
-  type RankLauncher,
-  startRankGroup,
-} from "./control/index.ts"
+import { type RankConnection, startRankGroup } from "./control/index.ts"
 import { createFrameLink } from "./engine/index.ts"
-import { PROGRAM_FOLDER } from "./program.ts"
+import { createRankLauncher, type RankLauncherOptions } from "./rank-launcher.ts"
 import { introduceRanks } from "./rank-meeting.ts"
-import type { RankLayout } from "./rank-layout.ts"
 import type { Isolation, IsolationEvents } from "./isolation.ts"
 
-export interface ProcessIsolationOptions {
-  readonly layout: RankLayout
-  /** Environment of every rank, of the hostfile. */
-  readonly envs: Readonly<Record<string, string>>
-  /** Configuration of ssh in place of the user's own. */
-  readonly sshConfig?: string | undefined
+export interface ProcessIsolationOptions extends Omit<RankLauncherOptions, "onLine"> {
   readonly version: string
   readonly secret: Uint8Array
-  /** Program and arguments that run a rank. */
-  readonly command: readonly [string, ...string[]]
   /** Told to each rank process on its standard input. */
   readonly rankOptions: (rank: number) => unknown
   readonly events: IsolationEvents
@@ -53,7 +39,7 @@ export async function startProcessIsolation(options: ProcessIsolationOptions): P
     links: layout.links,
     address: layout.control,
     version: options.version,
-    launcher: createLauncher(options),
+    launcher: createRankLauncher({ ...options, onLine: (rank, line) => events.log(`rank ${rank}: ${line}`) }),
     secret: options.secret,
     rankOptions: options.rankOptions,
     events: {
@@ -86,21 +72,4 @@ export async function startProcessIsolation(options: ProcessIsolationOptions): P
       await group.close(graceMs)
     },
   }
-}
-
-/** Never asked for: ranks of this machine are not started over ssh. */
-const HERE = { ssh: "localhost", folder: PROGRAM_FOLDER }
-
-/** Ranks of this machine are children; the others are started over ssh. */
-function createLauncher({ command, envs, events, layout, sshConfig }: ProcessIsolationOptions): RankLauncher {
-  const onLine = (rank: number, line: string) => events.log(`rank ${rank}: ${line}`)
-  const local = createLocalLauncher({ command, env: envs, onLine })
-  const overSsh = createSshLauncher({
-    host: (rank) => layout.remote(rank) ?? HERE,
-    // Which MLX computes is chosen for all hosts at once.
-    env: process.env["BACKEND"] === undefined ? envs : { BACKEND: process.env["BACKEND"], ...envs },
-    config: sshConfig,
-    onLine,
-  })
-  return { launch: (spec) => (layout.remote(spec.rank) === null ? local : overSsh).launch(spec) }
 }

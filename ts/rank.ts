@@ -8,6 +8,7 @@ import {
   ControlError,
   type Peer,
   RANK_STOP_GRACE_MS,
+  type RankMemory,
   readRankSpec,
   systemClock,
   tcpTransport,
@@ -15,6 +16,7 @@ import {
 import { createRankHost, type RankHost, serveLink, type TokenHalfOptions } from "./engine/index.ts"
 import { PROGRAM_FOLDER, programVersion } from "./program.ts"
 import { addressTowards } from "./rank-address.ts"
+import { type LinkRank, startLinkRank } from "./link-rank.ts"
 import { createRankIntroduction } from "./rank-meeting.ts"
 import { createRankMemory } from "./rank-memory.ts"
 
@@ -26,6 +28,8 @@ export interface RankOptions {
   readonly address: string | null
   /** Folders of the front's machine: this program's own and the user's. Models below them lie here below the same. */
   readonly folders: { readonly program: string; readonly home: string }
+  /** Measures links instead of serving a model. */
+  readonly links?: boolean
 }
 
 /** Exit codes of a rank process, for whoever reads the front's log. */
@@ -74,13 +78,20 @@ export async function runRank(): Promise<void> {
         [options.folders.home, homedir()],
       ],
     })
-    host = createRankHost(options.engine, introduction.place)
-    void host.ended.then((error) => {
-      if (error !== null) fail(error)
-    })
-    const memory = await createRankMemory(host.link)
     const port = createConnectionPort()
-    serveLink(port, host.link)
+    let links: LinkRank | null = null
+    let memory: () => RankMemory
+    if (options.links === true && introduction.place !== null) {
+      links = await startLinkRank(options.engine, introduction.place)
+      ;({ memory } = links)
+    } else {
+      host = createRankHost(options.engine, introduction.place)
+      void host.ended.then((error) => {
+        if (error !== null) fail(error)
+      })
+      memory = await createRankMemory(host.link)
+      serveLink(port, host.link)
+    }
     peer = await connectPeer({
       transport: tcpTransport,
       coordinator: spec.coordinator,
@@ -94,7 +105,7 @@ export async function runRank(): Promise<void> {
       },
       clock: systemClock,
       memory,
-      task: introduction.task,
+      task: (name, body) => links?.task(name, body) ?? introduction.task(name, body),
       shutdown: (graceMs) => end(EXIT.done, graceMs),
       abort: () => end(EXIT.aborted, 0),
       lost(reason) {

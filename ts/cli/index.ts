@@ -10,6 +10,7 @@ import { logs } from "./logs.ts"
 import { monitor } from "./monitor.ts"
 import { nearest, parseCommandLine } from "./parse.ts"
 import { rank } from "./rank.ts"
+import { rdmaTest } from "./rdma-test.ts"
 import { serve } from "./serve.ts"
 import { setup } from "./setup.ts"
 import { status } from "./status.ts"
@@ -29,6 +30,7 @@ const COMMANDS: readonly Command[] = [
   doctor,
   bootstrap,
   sync,
+  rdmaTest,
   version,
   rank,
 ]

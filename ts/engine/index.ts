@@ -40,6 +40,13 @@ export type { EngineModel } from "./model-sessions.ts"
 export { createTextPool, type TextPool, type TextPoolOptions } from "./text/index.ts"
 export { modelSignature } from "./checkpoint/index.ts"
 export { type Device, type Platform } from "./platform.ts"
+export {
+  LINK_ROW_BYTES,
+  type LinkBench,
+  type LinkRound,
+  type LinkRoundResult,
+  openLinkBench,
+} from "./link-bench.ts"
 export { createRankHost, type RankGroupPlace, type RankHost } from "./rank-host.ts"
 export { RECORD_WORDS, RecordKind } from "./rings/index.ts"
 export { type ModelOptions, type TokenHalfOptions, tokenHalfOptions } from "./token-half-options.ts"

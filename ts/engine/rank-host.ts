@@ -80,7 +80,7 @@ export function createRankHost(given: Partial<TokenHalfOptions> = {}, group: Ran
 }
 
 /** The worker listens, this thread asks around, the worker connects. Its own deadline ends a meeting that fails. */
-function openMeeting({ meet, ...place }: RankGroupPlace): WorkerTask["group"] & object {
+export function openMeeting({ meet, ...place }: RankGroupPlace): WorkerTask["group"] & object {
   const { port1, port2 } = new MessageChannel()
   port1.once("message", (port: number) => {
     meet(port).then(
