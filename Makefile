@@ -67,7 +67,7 @@ test: ## set up, then run every test once
 	@scripts/setup.sh test
 	@node scripts/test.js
 
-test-full: ## long tests of a real server: 20 kills of a rank, minutes of soak; writes docs/test-full.md
+test-full: ## long tests of a real server: 20 kills of a rank, soak, 1,000 streams, hostile requests; writes docs/test-full.md
 	@scripts/setup.sh
 	@node scripts/test-full.js
 

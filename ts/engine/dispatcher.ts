@@ -31,6 +31,8 @@ export interface DispatcherOptions {
 }
 
 export interface Dispatcher {
+  /** Slots that choices hold. */
+  readonly slotsUsed: number
   /** Waits until there is a slot, room in the link, and its model is loaded; first come, first served. */
   enqueue(job: Job): void
   /** Ends what the choices of this run have in the token half. */
@@ -143,6 +145,9 @@ export function createDispatcher({ link, slots: size, onFailed }: DispatcherOpti
   }
 
   return {
+    get slotsUsed() {
+      return slots.used
+    },
     enqueue: (job) => void waiting.push(job),
     cancel(run) {
       // One that met a stop string is cancelled already.

@@ -222,6 +222,10 @@ export function createEngine(options: EngineOptions): Engine {
         bytesTotal: statistics?.kvBytesTotal ?? facts.reduce((sum, one) => sum + (one?.kvBytesTotal ?? 0), 0),
         positionsTotal: facts.reduce((sum, one) => sum + (one?.kvPositions ?? 0), 0),
       },
+      held: {
+        slots: dispatcher.slotsUsed,
+        sequences: (statistics?.running ?? 0) + (statistics?.waiting ?? 0),
+      },
       speculation: speculationSum(speculated, statistics?.speculation ?? null),
     }
   }

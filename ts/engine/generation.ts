@@ -204,6 +204,8 @@ export interface EngineStatus {
   /** Rank process generations so far, less one. */
   readonly restarts: number
   readonly kv: { readonly bytesUsed: number; readonly bytesTotal: number; readonly positionsTotal: number }
+  /** Places on the way to the rank that answers hold, and answers that the rank works on. Both 0 where nothing runs. */
+  readonly held: { readonly slots: number; readonly sequences: number }
   /** Null: tokens are not speculated on. */
   readonly speculation: SpeculationStatus | null
 }

@@ -7,6 +7,7 @@ export interface SlotKey {
 }
 
 export interface SlotTable<Holder> {
+  readonly used: number
   /** null: all are taken. */
   acquire(holder: Holder): SlotKey | null
   holder(slot: number, generation: number): Holder | undefined
@@ -29,6 +30,9 @@ export function createSlotTable<Holder>(size: number): SlotTable<Holder> {
   reset()
 
   return {
+    get used() {
+      return size - free.length
+    },
     acquire(holder) {
       const slot = free.pop()
       if (slot === undefined) return null

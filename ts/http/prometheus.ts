@@ -71,6 +71,8 @@ export function renderPrometheus(sources: {
 
   family("gauge", "requests_running", "Requests in the batch.", one(engine.running))
   family("gauge", "requests_active", "Requests that hold a place in the front.", one(admission.active))
+  family("gauge", "engine_slots_used", "Answers that hold a place on the way to the rank.", one(engine.held.slots))
+  family("gauge", "engine_sequences", "Answers that the rank works on.", one(engine.held.sequences))
   family("gauge", "requests_capacity", "Requests that may wait or run at the same time.", one(engine.capacity))
   family("counter", "requests_finished_total", "Requests ended, by outcome.", by("reason", metrics.outcomes))
   family("counter", "requests_refused_total", "Requests refused at admission.", by("code", admission.refusals))

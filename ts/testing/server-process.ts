@@ -16,9 +16,17 @@ export interface ServerProcess {
 const READY_MS = 60_000
 
 export function startServer(options: ServeOptions): ServerProcess {
+  // Without the options that tap gives to all that a test starts: its code in the server would be measured with it.
   const child = spawn(
-    process.execPath,
-    [fileURLToPath(new URL("./server-child.js", import.meta.url)), "serve", JSON.stringify(options)],
+    "env",
+    [
+      "-u",
+      "NODE_OPTIONS",
+      process.execPath,
+      fileURLToPath(new URL("./server-child.js", import.meta.url)),
+      "serve",
+      JSON.stringify(options),
+    ],
     { stdio: ["ignore", "pipe", "pipe"] },
   )
   let stdout = ""

@@ -66,6 +66,7 @@ export function createScriptedEngine(script: Script = speak(DEFAULT_ANSWER)): Sc
       capacity: engine.capacity,
       restarts: 0,
       kv: { bytesUsed: 0, bytesTotal: 1024, positionsTotal: 64 },
+      held: { slots: 0, sequences: 0 },
       speculation: null,
     }),
     submit(request, onEvents) {
