@@ -9,7 +9,7 @@ RANKS ?=
 cluster := node bin/mlx-cluster.js
 
 .DEFAULT_GOAL := help
-.PHONY: help setup server server-bg server-stop server-restart doctor bootstrap sync rdma-test rdma-quick rdma-stress status monitor logs generate test test-clients test-full test-native lint format check bench clean
+.PHONY: help setup server server-bg server-stop server-restart doctor bootstrap sync verify rdma-test rdma-quick rdma-stress status monitor logs generate test test-clients test-full test-native lint format check bench clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -41,6 +41,9 @@ bootstrap: ## install this program on the other hosts of hostfile.json
 
 sync: ## copy a model to the other hosts: MODEL=<folder, .gguf or id>
 	@$(cluster) sync $(if $(MODEL),--model $(MODEL)) $(ARGS)
+
+verify: ## prove that the hosts together answer as this machine alone: MODEL= RANKS=
+	@$(cluster) verify $(if $(MODEL),--model $(MODEL)) $(if $(RANKS),--local-ranks $(RANKS)) $(ARGS)
 
 rdma-test: ## check and measure the links between the hosts: RANKS= ARGS="stress --seconds 600"
 	@$(cluster) rdma-test $(if $(RANKS),--local-ranks $(RANKS)) $(ARGS)

@@ -16,6 +16,7 @@ import { setup } from "./setup.ts"
 import { status } from "./status.ts"
 import { sync } from "./sync.ts"
 import { up } from "./up.ts"
+import { verify } from "./verify.ts"
 import { version } from "./version.ts"
 
 const COMMANDS: readonly Command[] = [
@@ -31,6 +32,7 @@ const COMMANDS: readonly Command[] = [
   bootstrap,
   sync,
   rdmaTest,
+  verify,
   version,
   rank,
 ]
