@@ -5,6 +5,7 @@ HOST ?= 127.0.0.1
 PORT ?= 8080
 ARGS ?=
 RANKS ?=
+DRAFT ?=
 
 cluster := node bin/mlx-cluster.js
 
@@ -17,13 +18,13 @@ help: ## list the targets
 setup: ## check the tools, fetch MLX, build everything (does nothing when all is current)
 	@scripts/setup.sh
 
-server: ## serve a model: MODEL=<folder, .gguf or id> HOST= PORT= BACKEND= RANKS= ARGS="..."
+server: ## serve a model: MODEL=<folder, .gguf or id> HOST= PORT= BACKEND= RANKS= DRAFT=<model> ARGS="..."
 	@scripts/setup.sh $(if $(MODEL),,model)
-	@exec $(cluster) serve $(if $(MODEL),--model $(MODEL)) --host $(HOST) --port $(PORT) $(if $(RANKS),--local-ranks $(RANKS)) $(ARGS)
+	@exec $(cluster) serve $(if $(MODEL),--model $(MODEL)) --host $(HOST) --port $(PORT) $(if $(RANKS),--local-ranks $(RANKS)) $(if $(DRAFT),--draft-model $(DRAFT)) $(ARGS)
 
 server-bg: ## the same in the background; returns when it is ready
 	@scripts/setup.sh $(if $(MODEL),,model)
-	@$(cluster) up $(if $(MODEL),--model $(MODEL)) --host $(HOST) --port $(PORT) $(if $(RANKS),--local-ranks $(RANKS)) $(ARGS)
+	@$(cluster) up $(if $(MODEL),--model $(MODEL)) --host $(HOST) --port $(PORT) $(if $(RANKS),--local-ranks $(RANKS)) $(if $(DRAFT),--draft-model $(DRAFT)) $(ARGS)
 
 server-stop: ## end the server that server-bg has started
 	@$(cluster) down $(ARGS)

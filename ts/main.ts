@@ -12,6 +12,7 @@ import {
   type TokenHalfOptions,
   tokenHalfOptions,
 } from "./engine/index.ts"
+import { checkDraftModel } from "./draft-model.ts"
 import { createLogStore, createServer, type Server, type ServerOptions } from "./http/index.ts"
 import { keepHeapSmall } from "./front-heap.ts"
 import type { Isolation } from "./isolation.ts"
@@ -29,6 +30,8 @@ export { StartError } from "./start-error.ts"
 export interface ServeOptions {
   /** A path, "tiny", or an id in the models folder. Default: the starter model. */
   readonly model?: string | undefined
+  /** A smaller model of the same tokenizer, found as `model` is, that proposes tokens. Default: none. */
+  readonly draftModel?: string | undefined
   /** Default: models/ beside this program. */
   readonly modelsFolder?: string | undefined
   /** Default: hostfile.json beside this program. */
@@ -83,23 +86,26 @@ export async function serve(options: ServeOptions): Promise<number> {
   }
 }
 
-async function run(options: ServeOptions, signals: Signals, closers: (() => Promise<void>)[]): Promise<void> {
+async function run(given: ServeOptions, signals: Signals, closers: (() => Promise<void>)[]): Promise<void> {
   const startedMs = performance.now()
   const root = PROGRAM_FOLDER
   const version = await programVersion()
-  const hostfile = await badInput(() => readHostfile(options.hostfile ?? join(root, "hostfile.json")))
-  const files = await badInput(() => openModel(options, root))
-  checkAliases(options.http?.aliases ?? {}, files.name)
+  const hostfile = await badInput(() => readHostfile(given.hostfile ?? join(root, "hostfile.json")))
+  const files = await badInput(() => openModel(given, root))
+  checkAliases(given.http?.aliases ?? {}, files.name)
+  const draft = await badInput(() => openDraft(given, root))
+  const options = draft === null ? given : { ...given, engine: withDraft(given.engine, draft) }
   await badInput(async () => tokenHalfOptions(options.engine))
   const start = createStart()
+  const textPool = createTextPool()
+  closers.push(() => textPool.close())
+  if (draft !== null) await badInput(() => checkDraftModel(textPool, files, draft))
 
   let reportIncident: Server["reportIncident"] = () => {}
   const isolation = await startIsolation(options, { version, hostfile }, start, (reason) =>
     reportIncident("rank_lost", reason),
   )
   closers.push(() => isolation.close(RANK_STOP_GRACE_MS))
-  const textPool = createTextPool()
-  closers.push(() => textPool.close())
   const engine = createEngine({
     link: isolation.link,
     models: [{ id: files.name, files }],
@@ -240,6 +246,14 @@ async function openModel(options: ServeOptions, root: string): Promise<ModelFile
 function checkAliases(aliases: Readonly<Record<string, string>>, served: string): void {
   for (const [alias, model] of Object.entries(aliases))
     if (model !== served) throw new StartError(`the alias ${alias} stands for ${model}, but ${served} is served`, 2)
+}
+
+async function openDraft(options: ServeOptions, root: string): Promise<ModelFiles | null> {
+  return options.draftModel === undefined ? null : await openModel({ ...options, model: options.draftModel }, root)
+}
+
+function withDraft(engine: ServeOptions["engine"], draft: ModelFiles): Partial<TokenHalfOptions> {
+  return { speculate: "draft", ...engine, draftModel: draft.path }
 }
 
 /** What fails here is the fault of the command or of a file it names. */

@@ -15,6 +15,11 @@ t.test("flags become options with the units of the options", async (t) => {
     http: { port: 0 },
     engine: { kvBytes: 1_500_000_000 },
   })
+  t.same(parse("--draft-model", "tiny-draft", "--speculate", "off"), {
+    draftModel: "tiny-draft",
+    http: {},
+    engine: { speculate: "off" },
+  })
   t.same(parse("--alias", "gpt-4o=qwen3", "--alias", "a=b=c", "--allowed-host", "x", "--allowed-host", "y"), {
     http: { aliases: { "gpt-4o": "qwen3", a: "b=c" }, allowedHosts: ["x", "y"] },
     engine: {},

@@ -8,6 +8,7 @@ import { choice, isSet, numeral, text, texts } from "./parse.ts"
 const ISOLATIONS = ["process", "thread"] as const
 const BACKENDS = ["cpu", "metal", "cuda"] as const
 const NUMERICS = ["int8x2", "fp32", "int8"] as const
+const SPECULATE = ["off", "ngram", "draft"] as const
 const SERVERS = ["auto", "uws", "node"] as const
 
 const PORT_MAX = 65_535
@@ -41,6 +42,7 @@ export function serveOptions(flags: FlagValues): ServeOptions {
   return {
     ...given({
       model: text(flags, "model"),
+      draftModel: text(flags, "draft-model"),
       modelsFolder: text(flags, "models-dir"),
       hostfile: text(flags, "hostfile"),
       stateFolder: text(flags, "state-dir") ?? process.env["MLX_CLUSTER_STATE"],
@@ -75,6 +77,7 @@ export function serveOptions(flags: FlagValues): ServeOptions {
       kvBytes: times(numeral(flags, "kv-gb", { least: 0.002 }), BYTES_PER_GB),
       maxRunning: numeral(flags, "max-running", { least: 1, most: 1024, whole: true }),
       prefillChunk: numeral(flags, "prefill-chunk", { least: 1, most: 65_536, whole: true }),
+      speculate: choice(flags, "speculate", SPECULATE),
       contextLength: numeral(flags, "context", { least: 16, most: 16_777_216, whole: true }),
     }),
   }
@@ -125,6 +128,16 @@ export const serve: Command = {
       type: "string",
       value: "<type>",
       help: `activations of quantized products on a CPU: ${NUMERICS.join(", ")} (fp32 is exact)`,
+    },
+    speculate: {
+      type: "string",
+      value: "<way>",
+      help: "propose tokens and check several a step; changes no answer: off (default), ngram (from the text), draft",
+    },
+    "draft-model": {
+      type: "string",
+      value: "<name>",
+      help: "smaller model of the same tokenizer that proposes tokens",
     },
     threads: { type: "string", value: "<n>", help: "threads of the CPU back end (default: the cores it may use)" },
     "local-ranks": {

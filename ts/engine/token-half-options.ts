@@ -88,7 +88,9 @@ function checkModelOptions(options: ModelOptions): void {
   if (options.draftModel !== null && typeof options.draftModel !== "string")
     throw new EngineError("invalid_request", "draftModel is no path.", { param: "draftModel" })
   if (options.speculate === "draft" && options.draftModel === null)
-    throw new EngineError("invalid_request", "A draft model is to be given.", { param: "draftModel" })
+    throw new EngineError("invalid_request", "Speculation by a draft model needs one: give --draft-model.", {
+      param: "draftModel",
+    })
   if (!SPECULATE.includes(options.speculate))
     throw new EngineError("invalid_request", `speculate is none of ${SPECULATE.join(", ")}.`, { param: "speculate" })
 }

@@ -1,0 +1,102 @@
+// A served model with a draft model: the answers of one without, over one rank and over two, and what is told of it.
+
+import { cp, readFile, writeFile } from "node:fs/promises"
+import { join } from "node:path"
+import { fileURLToPath } from "node:url"
+import t, { type Test } from "tap"
+import type { ServeOptions } from "./main.ts"
+import { startServer, type ServerProcess } from "./testing/server-process.ts"
+
+const DRAFT = fileURLToPath(new URL("../../fixtures/tiny-qwen3-draft", import.meta.url))
+const ANSWER_MS = 60_000
+
+interface Answer {
+  readonly text: string
+  readonly accepted: number
+}
+
+/** A story at temperature 1: the draft must guess the same draw, not only the likeliest token. */
+async function ask(address: string, seed: number): Promise<Answer> {
+  const response = await fetch(`${address}/v1/chat/completions`, {
+    method: "POST",
+    headers: { "content-type": "application/json" },
+    body: JSON.stringify({
+      model: "tiny-qwen3",
+      messages: [{ role: "user", content: "Tell me a story." }],
+      chat_template_kwargs: { enable_thinking: false },
+      temperature: 1,
+      seed,
+      max_tokens: 80,
+    }),
+    signal: AbortSignal.timeout(ANSWER_MS),
+  })
+  const body = JSON.parse(await response.text())
+  return {
+    text: String(body.choices[0].message.content),
+    accepted: Number(body.usage.completion_tokens_details.accepted_prediction_tokens),
+  }
+}
+
+const askAll = (address: string): Promise<readonly Answer[]> =>
+  Promise.all([1, 2, 3].map(async (seed) => await ask(address, seed)))
+
+function start(t: Test, options: Partial<ServeOptions>): ServerProcess {
+  const server = startServer({ model: "tiny", stateFolder: t.testdir(), http: { port: 0 }, ...options })
+  t.teardown(() => server.child.kill("SIGKILL"))
+  return server
+}
+
+t.test("answers with a draft are those without, over one rank and over two, and are counted", async (t) => {
+  const expected = await askAll(await start(t, {}).ready)
+  t.ok(expected.every(({ accepted }) => accepted === 0))
+  for (const localRanks of [1, 2]) {
+    const address = await start(t, { draftModel: DRAFT, localRanks }).ready
+    const answers = await askAll(address)
+    t.same(
+      answers.map(({ text }) => text),
+      expected.map(({ text }) => text),
+      `${localRanks} ranks`,
+    )
+    t.ok(
+      answers.reduce((sum, { accepted }) => sum + accepted, 0) > 20,
+      `accepted: ${answers.map(({ accepted }) => accepted).join(", ")}`,
+    )
+    const metrics = await (await fetch(`${address}/metrics`)).text()
+    t.match(metrics, /^mlx_cluster_speculation_accepted_tokens_total [1-9]\d*$/mu)
+    const { requests } = JSON.parse(await (await fetch(`${address}/requests`)).text())
+    t.ok(requests.some((one: Record<string, unknown>) => one["accepted_tokens"] === answers[0]?.accepted))
+  }
+})
+
+t.test("a draft of another tokenizer is refused in one line", async (t) => {
+  const folder = t.testdir({})
+  const other = join(folder, "other")
+  await cp(DRAFT, other, { recursive: true })
+  const file = join(other, "tokenizer.json")
+  const tokenizer = JSON.parse(await readFile(file, "utf8"))
+  const { vocab } = tokenizer.model
+  const [one, two] = Object.keys(vocab).slice(300)
+  const id = vocab[one ?? ""]
+  vocab[one ?? ""] = vocab[two ?? ""]
+  vocab[two ?? ""] = id
+  await writeFile(file, JSON.stringify(tokenizer))
+  const { code, stderr } = await startServer({
+    model: "tiny",
+    draftModel: other,
+    stateFolder: join(folder, "state"),
+    http: { port: 0 },
+  }).ended
+  t.equal(code, 2)
+  t.match(stderr, /^mlx-cluster: .*cannot draft for .*token \d+ is another text there.*\n$/u)
+})
+
+t.test("a draft that is not there, or not given, is refused in one line", async (t) => {
+  for (const [options, expected] of [
+    [{ draftModel: "/nowhere/draft" }, /no model at \/nowhere\/draft/u],
+    [{ engine: { speculate: "draft" } }, /give --draft-model/u],
+  ] as const) {
+    const { code, stderr } = await start(t, options).ended
+    t.equal(code, 2)
+    t.match(stderr, expected)
+  }
+})
