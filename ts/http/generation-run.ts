@@ -14,7 +14,9 @@ import type { Admission } from "./admission.ts"
 import { HttpError, reportError } from "./error-response.ts"
 import type { Metrics } from "./metrics.ts"
 import { promptExcerpt } from "./prompt-excerpt.ts"
+import type { RequestResult } from "./request-record.ts"
 import type { AbortReason } from "./server-port.ts"
+import type { Tracer } from "./tracing.ts"
 
 /** Events that carry something for the client. */
 export type ReplyEvent = Extract<GenerationEvent, { type: "text" | "reasoning" | "tool_call" | "finished" }>
@@ -50,6 +52,8 @@ export interface RunSpec {
   readonly kind: string
   readonly client: string
   readonly requests: readonly GenerationRequest[]
+  /** The client's W3C header. */
+  readonly traceparent: string | undefined
 }
 
 export function createRuns(parts: {
@@ -59,6 +63,7 @@ export function createRuns(parts: {
   readonly stallMs: number
   /** Keeps the beginning of each prompt in the history. */
   readonly logPrompts: boolean
+  readonly tracer: Tracer | null
 }): Runs {
   const active = new Set<Run>()
   const waiting: (() => void)[] = []
@@ -85,12 +90,17 @@ export function createRuns(parts: {
         ticket.release()
         left(run)
       }
+      const end = (result: RequestResult) => {
+        record.end(result)
+        const { requests, traceparent } = spec
+        parts.tracer?.trace({ view: record.view(), requests, traceparent })
+      }
       const fail = (error: unknown, cancel: boolean) => {
         if (!open) return
         close()
         if (cancel) for (const handle of handles) handle.cancel()
         const { code } = reportError(error)
-        record.end({ failed: code === "cancelled" ? "cancelled" : "error", error: code })
+        end({ failed: code === "cancelled" ? "cancelled" : "error", error: code })
         sink.failed(error)
       }
       const run: Run = {
@@ -99,7 +109,7 @@ export function createRuns(parts: {
           close()
           if (reason === "slow") record.slowReader()
           for (const handle of handles) handle.cancel()
-          record.end({ failed: "cancelled" })
+          end({ failed: "cancelled" })
         },
         slowReader: () => record.slowReader(),
         fail: (error) => fail(error, true),
@@ -142,7 +152,7 @@ export function createRuns(parts: {
               if (open && usages.length === spec.requests.length) {
                 const usage = addUsages(usages)
                 close()
-                record.end({ usage, times })
+                end({ usage, times })
                 sink.done(usage)
               }
               break

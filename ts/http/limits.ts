@@ -101,6 +101,14 @@ export const LIMITS = {
   requestLogFiles: 5,
   /** Entries that wait for a slow disk; more are lost. */
   requestLogPendingBytes: 1024 * 1024,
+  /** Spans that wait for a trace receiver; more are dropped. A request has five. */
+  traceSpans: 4_096,
+  /** Between two sendings of traces. */
+  traceIntervalMs: 2_000,
+  /** How long a trace receiver may take, repetitions included. */
+  traceExportMs: 2_000,
+  /** How long the server waits at its end for the traces that are under way. */
+  traceCloseMs: 3_000,
   /** Characters of a prompt that are kept where the operator asked for it. */
   promptExcerptChars: 80,
   /** Lines in GET /logs. */

@@ -45,13 +45,16 @@ export interface ServerOptions {
   readonly requestLog?: string
   /** Keeps the first characters of each prompt in the request history and its log. */
   readonly logPrompts?: boolean
+  /** Base address of an OpenTelemetry receiver that gets a trace of each request. */
+  readonly otlpEndpoint?: string
   /** Shown by the dashboard and the OpenAPI document. */
   readonly version?: string
 }
 
-export type Settings = Required<Omit<ServerOptions, "apiKeyFile" | "requestLog">> & {
+export type Settings = Required<Omit<ServerOptions, "apiKeyFile" | "requestLog" | "otlpEndpoint">> & {
   readonly apiKeyFile: string | null
   readonly requestLog: string | null
+  readonly otlpEndpoint: string | null
 }
 
 export function withDefaults(options: ServerOptions): Settings {
@@ -75,6 +78,7 @@ export function withDefaults(options: ServerOptions): Settings {
     thinkingBudget: options.thinkingBudget ?? null,
     acceptAnyModel: options.acceptAnyModel ?? false,
     requestLog: options.requestLog ?? null,
+    otlpEndpoint: options.otlpEndpoint ?? null,
     logPrompts: options.logPrompts ?? false,
     server: options.server ?? "auto",
     version: options.version ?? "0.0.0",

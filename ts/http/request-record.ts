@@ -7,7 +7,7 @@ import { LIMITS } from "./limits.ts"
 
 export type Outcome = FinishReason | "error" | "cancelled"
 
-type RequestResult =
+export type RequestResult =
   | { readonly usage: Usage; readonly times: readonly GenerationTimes[] }
   /** `error`: its code. */
   | { readonly failed: "error" | "cancelled"; readonly error?: string }
@@ -21,6 +21,8 @@ export interface RequestRecord {
   slowReader(): void
   /** Idempotent. */
   end(result: RequestResult): void
+  /** How far it is, and its last state afterwards. */
+  view(): RequestView
 }
 
 /** Tokens that took so many milliseconds. */
@@ -63,12 +65,7 @@ const roundMaybe = (value: number | null) => (value === null ? null : round(valu
 const perSecond = (work: Work | null) => (work === null ? null : round((work.tokens * 1000) / work.ms))
 const workOf = (tokens: number, ms: number): Work | null => (tokens > 0 && ms > 0 ? { tokens, ms } : null)
 
-/** `view()` tells the state of a request that runs, and its last one afterwards. */
-export function createRequestRecord(
-  facts: RequestFacts,
-  now: () => number,
-  listener: RecordListener,
-): RequestRecord & { view(): RequestView } {
+export function createRequestRecord(facts: RequestFacts, now: () => number, listener: RecordListener): RequestRecord {
   const beganMs = now()
   let last: RequestView | null = null
   let promptTokens = 0

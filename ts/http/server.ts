@@ -23,6 +23,7 @@ import type { ServerPort } from "./server-port.ts"
 import type { Services } from "./services.ts"
 import { createSocketHub } from "./socket-hub.ts"
 import { buildSnapshot } from "./snapshot-builder.ts"
+import { createTracer } from "./tracing.ts"
 import { createViewerHub } from "./viewer-hub.ts"
 
 export interface Server {
@@ -61,12 +62,15 @@ export function createServer({ engine, cluster, options = {}, log = () => {}, lo
   engine.onWork((work) => metrics.countWork(work))
   const connections = createConnectionCount(settings.maxConnections)
   const admission = createAdmission(() => engine.status(), settings.maxPerClient)
+  const { otlpEndpoint, version } = settings
+  const tracer = otlpEndpoint === null ? null : createTracer({ endpoint: otlpEndpoint, version, log })
   const runs = createRuns({
     engine,
     admission,
     metrics,
     stallMs: settings.requestTimeoutMs,
     logPrompts: settings.logPrompts,
+    tracer,
   })
   const uptimeSeconds = () => (performance.now() - metrics.startedMs) / 1000
   const snapshot = () =>
@@ -165,6 +169,7 @@ export function createServer({ engine, cluster, options = {}, log = () => {}, lo
       streams.close()
       await port?.close()
       await requestLog?.close()
+      await tracer?.close()
     },
   }
 }

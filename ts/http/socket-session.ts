@@ -26,6 +26,8 @@ export interface SocketSessionParts {
   readonly client: string
   /** Of the handshake: what the log names. */
   readonly requestId: string
+  /** Of the handshake. */
+  readonly traceparent: string | undefined
   readonly socket: PortSocket
 }
 
@@ -41,7 +43,7 @@ const readCancel = createValidator(SocketCancel)
 const readResume = createValidator(SocketResume)
 
 export function createSocketSession(parts: SocketSessionParts): SocketListener {
-  const { services, works, client, requestId, socket } = parts
+  const { services, works, client, requestId, traceparent, socket } = parts
   const tasks = new Map<string, Task>()
 
   const send = (message: SocketServerMessage) => socket.send([JSON.stringify(message)])
@@ -88,7 +90,7 @@ export function createSocketSession(parts: SocketSessionParts): SocketListener {
   }
 
   const start = ({ id, kind, requests, keep }: GenerationWork, sink: RunSink) =>
-    services.runs.start({ id, kind, client, requests }, keptEvents(sink, keep))
+    services.runs.start({ id, kind, client, requests, traceparent }, keptEvents(sink, keep))
 
   function single(id: string, work: GenerationWork): Task {
     const end = { done: () => ended(id), failed: (error: unknown) => failed(id, error) }

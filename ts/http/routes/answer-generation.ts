@@ -16,9 +16,10 @@ export function answerGeneration(services: Services, exchange: Exchange, work: G
   const { id, kind, requests, choices } = work
   const { keepAliveMs } = services.settings
   const headers = ignoredHeader(work.ignored)
+  const traceparent = exchange.request.headers.get("traceparent")
   const onError = (error: unknown) => services.logError(error, exchange.requestId)
   const start = (sink: RunSink) =>
-    services.runs.start({ id, kind, client: exchange.client, requests }, keptEvents(sink, work.keep))
+    services.runs.start({ id, kind, client: exchange.client, requests, traceparent }, keptEvents(sink, work.keep))
 
   if (work.resumable) {
     const format = work.format()

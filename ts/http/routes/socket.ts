@@ -25,7 +25,10 @@ export function socketRoute(services: Services, works: Readonly<Record<string, P
     upgrade(exchange, accept) {
       services.sockets.check()
       const { client, requestId } = exchange
-      accept(exchange.switching(), (socket) => createSocketSession({ services, works, client, requestId, socket }))
+      const traceparent = exchange.request.headers.get("traceparent")
+      accept(exchange.switching(), (socket) =>
+        createSocketSession({ services, works, client, requestId, traceparent, socket }),
+      )
     },
   }
 }
