@@ -1,11 +1,18 @@
 // Runs real clients against a real server with the tiny model: curl, openai for Python, LangChain, LlamaIndex,
-// pydantic-ai and the AI SDK, of pinned versions, installed into .cache/clients once. Last line: `N passed, N failed`.
+// pydantic-ai, websockets, the AI SDK, and the agents opencode and Continue, of pinned versions, installed into
+// .cache/clients once. Last line: `N passed, N failed`.
 
 import { spawn, spawnSync } from "node:child_process"
 import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
 
-const PACKAGES = { ai: "6.0.326", "@ai-sdk/openai-compatible": "2.0.92", zod: "4.6.7" }
+const PACKAGES = {
+  ai: "6.0.326",
+  "@ai-sdk/openai-compatible": "2.0.92",
+  zod: "4.6.7",
+  "opencode-ai": "1.18.33",
+  "@continuedev/cli": "1.5.47",
+}
 const REQUIREMENTS = "scripts/requirements/clients.txt"
 const folder = join(process.cwd(), ".cache", "clients")
 const python = join(folder, "python")
@@ -84,9 +91,16 @@ try {
   try {
     const address = await server.address
     results.push(runClient("curl", "tests/clients/curl.sh", [address]))
-    for (const name of ["openai_python", "langchain_openai_chat", "llama_index_openai_like", "pydantic_ai_agent"])
+    for (const name of [
+      "openai_python",
+      "langchain_openai_chat",
+      "llama_index_openai_like",
+      "pydantic_ai_agent",
+      "websocket_stream",
+    ])
       results.push(runClient(name, "python3", [`tests/clients/${name}.py`, address]))
     results.push(runClient("ai-sdk", process.execPath, ["tests/clients/ai-sdk.mjs", address, npm]))
+    results.push(runClient("agents", process.execPath, ["tests/clients/agents.mjs", address, npm]))
   } finally {
     server.child.kill("SIGTERM")
   }
