@@ -10,7 +10,7 @@ DRAFT ?=
 cluster := node bin/mlx-cluster.js
 
 .DEFAULT_GOAL := help
-.PHONY: help setup server server-bg server-stop server-restart doctor bootstrap sync verify rdma-test rdma-quick rdma-stress status monitor logs generate test test-clients test-full test-native lint format check bench clean
+.PHONY: help setup server server-bg server-stop server-restart doctor bootstrap sync verify rdma-test rdma-quick rdma-stress status monitor top logs generate test test-clients test-full test-native lint format check bench clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -60,6 +60,9 @@ status: ## one screen about the server that runs
 
 monitor: ## watch the server that runs, until q
 	@$(cluster) monitor --url http://$(HOST):$(PORT) $(ARGS)
+
+top: ## watch the requests of the server that runs, until q
+	@$(cluster) top --url http://$(HOST):$(PORT) $(ARGS)
 
 logs: ## follow the log of the server that runs and all its ranks, until Ctrl-C
 	@$(cluster) logs --follow --url http://$(HOST):$(PORT) $(ARGS)

@@ -4,7 +4,7 @@ import t from "tap"
 import { packageRoot } from "./package-info.ts"
 import { runProgram } from "./testing/run-program.ts"
 
-const COMMANDS = ["serve", "status", "monitor", "logs", "generate", "setup", "version"]
+const COMMANDS = ["serve", "status", "monitor", "top", "logs", "generate", "setup", "version"]
 
 t.test("help lists every command for people, and no other", async (t) => {
   const { code, stdout } = await runProgram(["--help"])

@@ -15,6 +15,7 @@ import { serve } from "./serve.ts"
 import { setup } from "./setup.ts"
 import { status } from "./status.ts"
 import { sync } from "./sync.ts"
+import { top } from "./top.ts"
 import { up } from "./up.ts"
 import { verify } from "./verify.ts"
 import { version } from "./version.ts"
@@ -25,6 +26,7 @@ const COMMANDS: readonly Command[] = [
   down,
   status,
   monitor,
+  top,
   logs,
   generate,
   setup,

@@ -1,28 +1,15 @@
 // The screen of `mlx-cluster monitor`: a pure function of one snapshot of GET /events and the terminal's size. Every
 // field may be missing, because the server may be of another version.
 
+import type { ScreenSize } from "./live-screen.ts"
+import { clip, figure, list, milliseconds, number, statusColour, words } from "./screen-text.ts"
 import { field } from "./server-client.ts"
-import { type Paint, printable } from "./terminal.ts"
-
-export interface ScreenSize {
-  readonly columns: number
-  readonly rows: number
-}
+import type { Paint } from "./terminal.ts"
 
 const BLOCKS = "▁▂▃▄▅▆▇█"
 const WIDEST = 120
-const words = (value: unknown): string => (typeof value === "string" ? printable(value).replaceAll("\n", " ") : "")
-const figure = (value: unknown): number | null => (typeof value === "number" && Number.isFinite(value) ? value : null)
-const list = (value: unknown): readonly unknown[] => (Array.isArray(value) ? value : [])
 const entries = (value: unknown): readonly [string, unknown][] =>
   typeof value === "object" && value !== null ? Object.entries(value) : []
-const number = (value: unknown, digits: number) => figure(value)?.toFixed(digits) ?? "–"
-
-function milliseconds(value: unknown): string {
-  const ms = figure(value)
-  if (ms === null) return "–"
-  return ms < 1000 ? `${ms.toFixed(ms < 10 ? 1 : 0)} ms` : `${(ms / 1000).toFixed(2)} s`
-}
 
 /** One block a second, newest at the right. */
 export function sparkline(history: readonly unknown[], width: number): string {
@@ -31,12 +18,6 @@ export function sparkline(history: readonly unknown[], width: number): string {
   return seconds
     .map((value) => BLOCKS[Math.min(BLOCKS.length - 1, Math.floor((value / highest) * BLOCKS.length))] ?? " ")
     .join("")
-}
-
-function statusColour(status: string): "green" | "yellow" | "red" | "gray" {
-  if (["active", "ready", "ok"].includes(status)) return "green"
-  if (["disconnected", "lost", "error"].includes(status)) return "red"
-  return status === "cancelled" ? "gray" : "yellow"
 }
 
 function memoryBar(used: number, total: number, width: number, paint: Paint): string {
@@ -60,8 +41,18 @@ function rankLines(snapshot: unknown, paint: Paint): string[] {
   })
 }
 
+/** Links come one a direction; the way back is left out where there is a way there. */
+function cables(links: readonly unknown[]): readonly unknown[] {
+  const ends = (link: unknown) => [figure(field(link, "from")) ?? 0, figure(field(link, "to")) ?? 0] as const
+  const there = new Set(links.map((link) => ends(link).join(" ")))
+  return links.filter((link) => {
+    const [from, to] = ends(link)
+    return from < to || !there.has(`${to} ${from}`)
+  })
+}
+
 function linkLines(snapshot: unknown, paint: Paint): string[] {
-  return list(field(snapshot, "links")).map((link) => {
+  return cables(list(field(snapshot, "links"))).map((link) => {
     const up = field(link, "link_active") === true
     const ends = `${figure(field(link, "from")) ?? "?"} - ${figure(field(link, "to")) ?? "?"}`
     const state = paint(up ? "green" : "red", up ? "up  " : "DOWN")
@@ -103,21 +94,6 @@ function errorLines(snapshot: unknown, paint: Paint): string[] {
     const clock = time === null ? "" : new Date(time).toLocaleTimeString("en-GB", { hour12: false })
     return [`  ${clock} ${paint("red", words(field(error, "code")))} ${words(field(error, "message"))}`]
   })
-}
-
-/** Cuts a line to a number of visible characters; colour codes are not counted and stay whole. */
-export function clip(line: string, columns: number): string {
-  // oxlint-disable-next-line no-control-regex -- colour codes begin with one
-  const parts = line.split(/(\u001b\[[0-9;]*m)/)
-  let left = columns
-  return parts
-    .map((part, index) => {
-      if (index % 2 === 1) return part
-      const characters = Array.from(part).slice(0, Math.max(0, left))
-      left -= characters.length
-      return characters.join("")
-    })
-    .join("")
 }
 
 /** Lines that fit the size; what does not fit is left out from the end, the requests first. */

@@ -1,6 +1,7 @@
 import type { ServerResponse } from "node:http"
 import t from "tap"
-import { clip, monitorScreen, sparkline } from "./monitor-screen.ts"
+import { monitorScreen, sparkline } from "./monitor-screen.ts"
+import { clip } from "./screen-text.ts"
 import { runProgram, startTestServer } from "./testing/run-program.ts"
 
 const SNAPSHOT = {
