@@ -24,6 +24,11 @@ fn main() {
     return;
   }
   build_shim(&crate_dir, &mlx, &headers);
+  // Only MLX for macOS 26.2 and newer brings JACCL; its transport is a library of its own, so that the shim loads
+  // without. Elsewhere tests build it over fake verbs.
+  if headers.join("jaccl/jaccl.h").exists() {
+    build_jaccl(&crate_dir, &mlx, &headers);
+  }
 }
 
 fn variable(name: &str) -> String {
@@ -58,23 +63,36 @@ fn build_shim(crate_dir: &Path, mlx: &Path, headers: &Path) {
   }
   objects.extend(plain.compile_intermediates());
 
-  let name = platform::shim_file_name(&os);
+  link(crate_dir, mlx, &objects, platform::shim_file_name(&os), &["-lmlx"]);
+}
+
+fn build_jaccl(crate_dir: &Path, mlx: &Path, headers: &Path) {
+  let mut build = compiler();
+  build.flag("-isystem").flag(headers);
+  build.files(sources(&crate_dir.join("shim/jaccl")));
+  let objects = build.compile_intermediates();
+  link(crate_dir, mlx, &objects, platform::JACCL_FILE_NAME, &["-ljaccl"]);
+}
+
+/// Links a library and puts it beside the addon.
+fn link(crate_dir: &Path, mlx: &Path, objects: &[PathBuf], name: &str, libraries: &[&str]) {
+  let os = variable("CARGO_CFG_TARGET_OS");
   let built = PathBuf::from(variable("OUT_DIR")).join(name);
   let status = Command::new(compiler().get_compiler().path())
     .args(platform::link_flags(&os))
     .arg("-o")
     .arg(&built)
-    .args(&objects)
+    .args(objects)
     .arg("-L")
     .arg(mlx.join("mlx/lib"))
-    .arg("-lmlx")
+    .args(libraries)
     .status()
     .expect("the C++ compiler starts");
-  assert!(status.success(), "the shim does not link");
+  assert!(status.success(), "{name} does not link");
   // Replaced by a rename: a process that has the old one open keeps it whole.
   let beside = crate_dir.join(format!(".{name}.new"));
-  std::fs::copy(&built, &beside).expect("the shim is copied beside the addon");
-  std::fs::rename(&beside, crate_dir.join(name)).expect("the shim is put beside the addon");
+  std::fs::copy(&built, &beside).expect("the library is copied beside the addon");
+  std::fs::rename(&beside, crate_dir.join(name)).expect("the library is put beside the addon");
 }
 
 fn compiler() -> cc::Build {
@@ -94,7 +112,7 @@ fn compiler() -> cc::Build {
   build
 }
 
-/// All C++ files under a folder but its tests, in a fixed order.
+/// All C++ files under a folder but its tests and the library of JACCL, in a fixed order.
 fn sources(folder: &Path) -> Vec<PathBuf> {
   let mut found = Vec::new();
   for entry in std::fs::read_dir(folder).expect("the folder of the shim is readable") {
@@ -103,7 +121,7 @@ fn sources(folder: &Path) -> Vec<PathBuf> {
       .file_name()
       .map(|n| n.to_string_lossy().into_owned())
       .unwrap_or_default();
-    if path.is_dir() && name != "test" {
+    if path.is_dir() && name != "test" && name != "jaccl" {
       found.extend(sources(&path));
     } else if path.extension().is_some_and(|e| e == "cc") && !name.ends_with(".test.cc") {
       found.push(path);

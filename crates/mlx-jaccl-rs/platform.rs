@@ -10,6 +10,10 @@ pub fn shim_file_name(target_os: &str) -> &'static str {
   }
 }
 
+/// File name of JACCL's transport, where MLX brings JACCL.
+#[allow(dead_code, reason = "only build.rs builds it")]
+pub const JACCL_FILE_NAME: &str = "libmlx_jaccl_verbs.dylib";
+
 /// Flags of the linker. On Linux every symbol must be found now, and libmlx is met at run time by the SONAME of the
 /// library that the addon has opened before. dyld matches install names instead, so there the shim also carries the
 /// places beside which MLX may lie.

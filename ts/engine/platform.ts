@@ -9,6 +9,8 @@ export type Device = "cpu" | "gpu"
 export interface Platform {
   readonly libmlxPath: string
   readonly shimPath: string
+  /** JACCL's transport. Tests put one over fake verbs in its place, with MLX_CLUSTER_JACCL. */
+  readonly jacclPath: string
   readonly device: Device
 }
 
@@ -28,6 +30,7 @@ export function platform(
   return {
     libmlxPath: join(root, "vendor", mlx, "mlx", "lib", `libmlx.${suffix}`),
     shimPath: join(root, "crates", "mlx-jaccl-rs", `libmlx_jaccl_shim.${suffix}`),
+    jacclPath: process.env["MLX_CLUSTER_JACCL"] ?? join(root, "crates", "mlx-jaccl-rs", `libmlx_jaccl_verbs.${suffix}`),
     device: mlx === "mlx-cpu" || backend === "cpu" ? "cpu" : "gpu",
   }
 }

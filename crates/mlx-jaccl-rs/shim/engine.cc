@@ -72,7 +72,10 @@ mj::RankGroupOptions group_options(const mj_group_options& options) {
   out.operation_ms = options.operation_ms;
   out.limits = {options.beat_ms, options.lease_ms, options.stuck_ms};
   out.backend = options.backend;
+  out.devices = options.devices;
+  out.library = options.library;
   out.seals = options.seals != 0;
+  out.guard = options.guard != 0;
   std::istringstream addresses(options.addresses);
   for (std::string one; std::getline(addresses, one, ',');) {
     const size_t space = one.find(' ');

@@ -1,5 +1,7 @@
-// Test fixture: one rank of a native group in a thread of its own, which does what it is told and says what came out.
+// Test fixture: one rank of a native group in a thread or process of its own, which does what it is told and says what
+// came out.
 
+import { type GroupCounters, groupCounters, type RankGroupOptions } from "mlx-jaccl-rs"
 import { parentPort, workerData } from "node:worker_threads"
 import { CommandBuffer, NONE } from "./command-buffer.ts"
 import { openMlx, openRandomModel, Weight } from "./random-model-fixture.ts"
@@ -11,17 +13,31 @@ export interface GroupRankStart {
   readonly operationMs: number
 }
 
+/** Which way collectives go, and limits other than the usual ones. */
+export type GroupRankWay = Pick<
+  RankGroupOptions,
+  "backend" | "devices" | "jacclPath" | "beatMs" | "leaseMs" | "stuckMs" | "seals" | "guard"
+>
+
 export type GroupRankOrder =
-  | { readonly kind: "connect"; readonly ports: readonly number[]; readonly nonce: string; readonly connectMs: number }
+  | {
+      readonly kind: "connect"
+      readonly ports: readonly number[]
+      readonly nonce: string
+      readonly connectMs: number
+      readonly way?: GroupRankWay
+    }
   /** Embeds tokens, times rank + 1; sums and gathers them over the ranks. */
   | { readonly kind: "collect"; readonly tokens: readonly number[] }
   | { readonly kind: "say"; readonly to: number; readonly text: string }
   | { readonly kind: "hear"; readonly from: number; readonly timeoutMs: number }
+  | { readonly kind: "count" }
   | { readonly kind: "leave" }
 
 export interface GroupRankAnswer {
   readonly error?: string
   readonly port?: number
+  readonly counters?: GroupCounters | null
   readonly own?: Float32Array
   readonly sum?: Float32Array
   readonly gathered?: Float32Array
@@ -31,9 +47,23 @@ export interface GroupRankAnswer {
 const HOST = "127.0.0.1"
 const HIDDEN = 64
 
-if (parentPort !== null) serve(parentPort, workerData)
+/** What a thread and a process have alike. */
+interface Parent {
+  postMessage(answer: GroupRankAnswer): void
+  on(event: "message", listener: (order: GroupRankOrder) => void): unknown
+}
 
-function serve(port: NonNullable<typeof parentPort>, { rank, folder, operationMs }: GroupRankStart): void {
+if (parentPort !== null) serve(parentPort, workerData)
+else
+  process.once("message", (start: GroupRankStart) => {
+    process.on("disconnect", () => process.kill(process.pid, "SIGKILL"))
+    serve(
+      { postMessage: (answer) => process.send?.(answer), on: (_, listener) => process.on("message", listener) },
+      start,
+    )
+  })
+
+function serve(port: Parent, { rank, folder, operationMs }: GroupRankStart): void {
   openMlx()
   const { engine } = openRandomModel(folder, { executor: "auto", threads: 1 })
   let size = 1
@@ -59,7 +89,7 @@ function serve(port: NonNullable<typeof parentPort>, { rank, folder, operationMs
   function obey(order: GroupRankOrder): GroupRankAnswer {
     switch (order.kind) {
       case "connect": {
-        const { ports, nonce, connectMs } = order
+        const { ports, nonce, connectMs, way } = order
         size = ports.length
         engine.groupConnect({
           rank,
@@ -67,6 +97,7 @@ function serve(port: NonNullable<typeof parentPort>, { rank, folder, operationMs
           nonce,
           connectMs,
           operationMs,
+          ...way,
         })
         return {}
       }
@@ -79,6 +110,8 @@ function serve(port: NonNullable<typeof parentPort>, { rank, folder, operationMs
         const heard = engine.groupReceive(order.from, order.timeoutMs)
         return { text: heard === null ? null : Buffer.from(heard).toString() }
       }
+      case "count":
+        return { counters: groupCounters() }
       case "leave":
         engine.close()
         return {}

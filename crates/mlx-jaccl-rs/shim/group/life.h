@@ -41,6 +41,7 @@ class Life final : public Watch {
 
   bool is_lost() const { return lost_.load(std::memory_order_acquire); }
   bool is_over() const override { return is_lost() || left_.load(std::memory_order_acquire) >= 0; }
+  void check() override;
   [[noreturn]] void fail(const std::string& reason) override;
   void progress(uint64_t amount) override { progress_.fetch_add(amount, std::memory_order_relaxed); }
 
@@ -48,8 +49,6 @@ class Life final : public Watch {
   void lose(const std::string& reason, bool tell = true);
   // A peer has gone in good order: messages that came before can still be read, collectives cannot run.
   void leave(int peer) { left_.store(peer, std::memory_order_release); }
-  // Throws when no collective can run.
-  void check();
   std::string reason() const;
   bool is_to_be_told() const { return tell_.load(std::memory_order_acquire); }
   // Called once, by the thread that loses the group.

@@ -4,6 +4,8 @@
 #include <cstring>
 #include <stdexcept>
 
+#include "jaccl_transport.h"
+#include "mlx_transport.h"
 #include "seal.h"
 
 namespace mj {
@@ -26,16 +28,44 @@ RankGroup::RankGroup(const TcpListener& listener, const RankGroupOptions& option
   if (size() < 1 || size() > kMostRanks) throw std::invalid_argument("a group of " + std::to_string(size()) + " ranks");
   if (rank() < 0 || rank() >= size()) throw std::invalid_argument("rank " + std::to_string(rank()));
   peers_ = meet(listener, options.meeting, *life_);
-  tcp_ = std::make_unique<TcpTransport>(life_, sockets(&PeerSockets::data), options.operation_ms);
+  // While the ranks meet, nobody may be longer away than the meeting lasts.
+  tcp_ = std::make_unique<TcpTransport>(life_, sockets(&PeerSockets::data), options.meeting.connect_ms);
   messages_ = std::make_unique<Messages>(life_, sockets(&PeerSockets::messages), options.operation_ms);
   liveness_ = std::make_unique<Liveness>(life_, sockets(&PeerSockets::beats), options.limits, [this] {
     for (auto& peer : peers_) shut(peer.data.fd()), shut(peer.messages.fd()), shut(peer.beats.fd());
   });
+  try {
+    other_ = open(options);
+  } catch (const std::exception& e) {
+    // The others wait for this rank in the rendezvous: they hear why it does not come.
+    life_->lose(e.what());
+    throw;
+  }
+  tcp_->set_deadline(options.operation_ms);
   life_->set_backend(transport().name(), transport().is_guarded());
   liveness_->watch_progress(transport().tells_progress());
 }
 
 RankGroup::~RankGroup() { liveness_.reset(); }
+
+std::unique_ptr<Transport> RankGroup::open(const RankGroupOptions& options) {
+  if (options.backend == "tcp") return nullptr;
+  if (options.backend == "ring" || options.backend == "nccl")
+    return open_mlx_transport(
+        {options.backend, options.meeting.addresses, options.meeting.connect_ms, options.operation_ms}, life_, *tcp_);
+  JacclOptions jaccl;
+  jaccl.rank = rank();
+  jaccl.devices = parse_devices(options.devices);
+  jaccl.ring = options.backend == "jaccl-ring";
+  jaccl.guard = options.guard;
+  jaccl.operation_ms = options.operation_ms;
+  jaccl.all_gather = [this](const char* in, char* out, size_t bytes) { tcp_->all_gather(in, bytes, out); };
+  jaccl.watch = life_.get();
+  if (static_cast<int>(jaccl.devices.size()) != size())
+    throw std::invalid_argument("JACCL needs the devices of " + std::to_string(size()) + " ranks, the cables name " +
+                                std::to_string(jaccl.devices.size()));
+  return open_jaccl(options.library, jaccl);
+}
 
 std::vector<int> RankGroup::sockets(Socket PeerSockets::*kind) const {
   std::vector<int> found;

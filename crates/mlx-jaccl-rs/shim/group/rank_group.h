@@ -19,7 +19,9 @@ struct RankGroupOptions {
   MeetingOptions meeting;
   int operation_ms = 0;
   LivenessLimits limits;
-  std::string backend = "tcp";
+  std::string backend = "tcp";  // "jaccl", "jaccl-ring", "ring", "nccl"
+  std::string devices, library;  // of JACCL
+  bool guard = true;             // of JACCL
   bool seals = true;  // numbers and sums travel with every operand
 };
 
@@ -37,7 +39,8 @@ class RankGroup final : public Group {
 
  private:
   std::vector<int> sockets(Socket PeerSockets::*kind) const;
-  Transport& transport() { return *tcp_; }
+  Transport& transport() { return other_ ? *other_ : *tcp_; }
+  std::unique_ptr<Transport> open(const RankGroupOptions&);
   template <class F>
   void run(size_t bytes, F&&);
   // Gathers the bytes of all ranks, each with a seal after it, into scratch_; returns the distance between two ranks.
@@ -47,6 +50,7 @@ class RankGroup final : public Group {
   const bool seals_;
   std::vector<PeerSockets> peers_;
   std::unique_ptr<TcpTransport> tcp_;
+  std::unique_ptr<Transport> other_;  // where collectives do not go over TCP; TCP is its rendezvous
   std::unique_ptr<Messages> messages_;
   std::unique_ptr<Liveness> liveness_;
   std::vector<float> sealed_;

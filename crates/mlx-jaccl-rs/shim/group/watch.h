@@ -11,6 +11,8 @@ class Watch {
   virtual ~Watch() = default;
   // Whether the collective that runs cannot end: the group is lost, or a peer has left.
   virtual bool is_over() const = 0;
+  // Throws "rank group lost: <why>" when it cannot.
+  virtual void check() = 0;
   // Ends the group for good, for this reason unless there is one already, and throws "rank group lost: <the reason>".
   [[noreturn]] virtual void fail(const std::string& reason) = 0;
   // Bytes or completions came: the collective that runs is not stuck.

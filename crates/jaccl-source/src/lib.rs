@@ -1,0 +1,1 @@
+//! Nothing: this package only locks the one whose sources `scripts/fake-verbs.js` compiles JACCL of.
