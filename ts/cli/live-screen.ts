@@ -63,8 +63,11 @@ export async function watchServer(flags: FlagValues, watched: Watched): Promise<
   let trouble = ""
 
   const show = () => {
-    if (json) return void process.stdout.write(`${JSON.stringify(latest)}\n`)
-    const { columns = PIPE_SIZE.columns, rows = PIPE_SIZE.rows } = process.stdout
+    if (json) {
+      process.stdout.write(`${JSON.stringify(latest)}\n`)
+      return
+    }
+    const { columns, rows } = process.stdout.isTTY ? process.stdout : PIPE_SIZE
     const lines = watched.screen(latest, { columns, rows: rows - (trouble === "" ? 0 : 1) }, paint)
     if (live) draw(trouble === "" ? lines : [paint("red", trouble), ...lines])
     else process.stdout.write(`${lines.join("\n")}\n`)
