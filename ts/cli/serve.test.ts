@@ -20,6 +20,10 @@ t.test("flags become options with the units of the options", async (t) => {
     http: {},
     engine: { speculate: "off" },
   })
+  t.same(parse("--resume-window", "1.5", "--thinking-budget", "0"), {
+    http: { resumeWindowMs: 1500, thinkingBudget: 0 },
+    engine: {},
+  })
   t.same(parse("--alias", "gpt-4o=qwen3", "--alias", "a=b=c", "--allowed-host", "x", "--allowed-host", "y"), {
     http: { aliases: { "gpt-4o": "qwen3", a: "b=c" }, allowedHosts: ["x", "y"] },
     engine: {},

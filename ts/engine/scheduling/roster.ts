@@ -69,7 +69,8 @@ export function createRoster(
     enter(sequence) {
       bySlot.set(sequence.slot, sequence)
       byNumber.set(sequence.number, sequence)
-      waiting.push(sequence)
+      if (sequence.known > sequence.promptLength) waiting.pushResumed(sequence)
+      else waiting.push(sequence)
     },
     start(sequence) {
       running.push(sequence)

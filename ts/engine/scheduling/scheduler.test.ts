@@ -109,6 +109,17 @@ t.test("clients take turns, and each one's own requests keep their order", async
   t.same(order, [0, 4, 5, 1, 2, 3])
 })
 
+t.test("an answer that had begun elsewhere does not wait behind those that have not", async (t) => {
+  const { scheduler, finishAll, runner } = setUp({ maxRunning: 1 })
+  for (let i = 0; i < 3; i++) scheduler.submit(request(i, prompt(3, i), 1))
+  for (let i = 3; i < 5; i++) scheduler.submit(request(i, prompt(4, i), 2, { resumed: 1 }))
+  finishAll()
+  t.same(
+    runner.submitted.flatMap((plan) => plan.segments.map((segment) => segment.sequence)),
+    [3, 4, 0, 1, 2],
+  )
+})
+
 t.test("when KV memory ends, the newest sequence waits and is computed again", async (t) => {
   const { scheduler, finishAll, hear, runner, cache } = setUp({ blocks: 20 })
   for (let i = 0; i < 3; i++) scheduler.submit(request(i, prompt(12, i), 40))

@@ -1,5 +1,5 @@
-// Sequences that wait for memory or a place: clients take turns, each client's own in the order they came; preempted
-// ones come before all others. Knows no KV.
+// Sequences that wait for memory or a place: clients take turns, each client's own in the order they came; those that ran
+// before come before all others. Knows no KV.
 
 import type { Sequence } from "./sequence.ts"
 
@@ -8,6 +8,8 @@ export interface WaitingQueue {
   push(sequence: Sequence): void
   /** Back in front of everything: it was running. */
   pushPreempted(sequence: Sequence): void
+  /** Behind the preempted ones and before all others: its answer has begun, in another slot or another process. */
+  pushResumed(sequence: Sequence): void
   /** Whose turn it is. */
   peek(): Sequence | undefined
   /** Takes what peek gave and moves its client to the end of the round. */
@@ -37,6 +39,7 @@ export function createWaitingQueue(): WaitingQueue {
       // The newest is preempted first, so that the oldest of them ends up in front.
       preempted.unshift(sequence)
     },
+    pushResumed: (sequence) => void preempted.push(sequence),
     peek: () => preempted[0] ?? first()?.[1][0],
     take() {
       if (preempted.shift() !== undefined) return

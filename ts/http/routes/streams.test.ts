@@ -101,6 +101,28 @@ for (const name of SERVERS) {
     t.same(server.engine.cancelled, [])
   })
 
+  t.test(`${name}: on a WebSocket a stream can be taken over, cancelled, and asked for in vain`, async (t) => {
+    const engine = createScriptedEngine(async function* () {
+      yield [textEvent(0, "a")]
+      await new Promise(() => {})
+    })
+    const server = await startServer(t, name, {}, engine)
+    const { stream: _, ...body } = resumable
+    const [one, two] = [await openSocket(t, server.url), await openSocket(t, server.url)]
+    one.send({ type: "request", id: "x", path: "/v1/chat/completions", body })
+    const [started] = await one.until("chunk", "x")
+    two.send({ type: "resume", id: "y", stream: started?.stream })
+    await one.until("released", "x")
+    t.match((await two.until("chunk", "y")).at(-1), { event: 1 })
+    two.send({ type: "cancel", id: "y" })
+    await two.until("cancelled", "y")
+    t.same(engine.cancelled, [started?.stream])
+    two.send({ type: "resume", id: "y", stream: started?.stream })
+    t.match((await two.until("error", "y")).at(-1), { status: 404, error: { code: "stream_not_found" } })
+    two.send({ type: "resume", id: "y" })
+    t.match((await two.until("error", null)).at(-1), { status: 400, error: { param: "stream" } })
+  })
+
   t.test(`${name}: a stream is another key's secret, and DELETE ends it`, async (t) => {
     const keys = ["one", "two"]
     const server = await startServer(t, name, { keys }, createScriptedEngine(slowly))
