@@ -7,6 +7,7 @@ import {
   openModelFiles,
   RECORD_WORDS,
   RecordKind,
+  type SamplingParameters,
   type TokenHalfOptions,
   type TokenHalfStatistics,
 } from "../ts/engine/index.ts"
@@ -26,12 +27,27 @@ export interface EngineRun {
   readonly cpuMs: number
 }
 
+export interface BenchRequest {
+  readonly promptIds: readonly number[]
+  readonly maxTokens: number
+  readonly eosIds: readonly number[]
+  readonly sampling: SamplingParameters
+}
+
+export interface BenchAnswer {
+  readonly tokens: readonly number[]
+  /** When each token came: milliseconds, and CPU milliseconds of this process. */
+  readonly stamps: readonly { readonly ms: number; readonly cpuMs: number }[]
+}
+
 export interface BenchEngine {
   readonly facts: ModelFacts
   readonly vocabulary: number
   statistics(): TokenHalfStatistics | null
   /** `streams` prompts that no run has seen, at once, greedy, each with `generate` tokens. */
   run(load: { streams: number; prompt: number; generate: number }): Promise<EngineRun>
+  /** These requests, at once. */
+  ask(requests: readonly BenchRequest[]): Promise<readonly BenchAnswer[]>
   close(): Promise<void>
 }
 
@@ -121,21 +137,48 @@ export async function openBenchEngine(
       const stream: Stream = { stamps: [], left: generate }
       open.set(own, stream)
       all.push(stream)
-      const isSent = link.send({
-        kind: "submit",
-        slot: i,
-        generation: own,
-        model: 0,
-        promptIds: Int32Array.from(promptIds(prompt, config.vocabularySize, nextSeed++)),
+      send(i, own, {
+        promptIds: promptIds(prompt, config.vocabularySize, nextSeed++),
         sampling: { temperature: 0, topP: 1, topK: 0, minP: 0, seed: 0n, ignoreEos: true },
         maxTokens: generate,
-        resumed: 0,
-        logprobs: -1,
         eosIds: [],
-        client: i,
       })
-      if (!isSent) throw new Error(`the command ring holds no ${streams} prompts of ${prompt} tokens`)
     }
+    return Promise.race([done, lost])
+  }
+
+  function send(slot: number, own: number, { promptIds: ids, sampling, maxTokens, eosIds }: BenchRequest): void {
+    const isSent = link.send({
+      kind: "submit",
+      slot,
+      generation: own,
+      model: 0,
+      promptIds: Int32Array.from(ids),
+      sampling,
+      maxTokens,
+      resumed: 0,
+      logprobs: -1,
+      eosIds,
+      client: slot,
+    })
+    if (!isSent) throw new Error(`the command ring has no room for a prompt of ${ids.length} tokens`)
+  }
+
+  function ask(requests: readonly BenchRequest[]): Promise<readonly BenchAnswer[]> {
+    const first = generation + 1
+    const answers = requests.map(() => ({ tokens: [] as number[], stamps: [] as { ms: number; cpuMs: number }[] }))
+    let open = requests.length
+    const done = new Promise<readonly BenchAnswer[]>((resolve, reject) => {
+      onRecord = (kind, own, value) => {
+        const answer = answers[own - first]
+        if (kind === RecordKind.token) {
+          answer?.tokens.push(value)
+          answer?.stamps.push({ ms: performance.now(), cpuMs: ownCpuMs() })
+        } else if (kind === RecordKind.error) reject(new Error(`the engine refused a request (error ${value})`))
+        else if (kind === RecordKind.finish && --open === 0) resolve(answers)
+      }
+    })
+    requests.forEach((request, slot) => send(slot, ++generation, request))
     return Promise.race([done, lost])
   }
 
@@ -144,6 +187,7 @@ export async function openBenchEngine(
     vocabulary: config.vocabularySize,
     statistics: () => statistics,
     run,
+    ask,
     close: () => host.close(),
   }
 }

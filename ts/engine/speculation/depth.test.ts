@@ -2,7 +2,7 @@ import t from "tap"
 import { chooseDepths } from "./depth.ts"
 
 /** A step of one row and a bit for each further one. */
-const cheapRows = { stepUs: (rows: number) => 900 + 100 * rows, passUs: 50 }
+const cheapRows = { stepUs: (rows: number) => 900 + 100 * rows, passUs: () => 50 }
 
 t.test("the better the proposals, the deeper; none where none pays", async (t) => {
   const depthAt = (acceptance: number): number => chooseDepths([{ acceptance, most: 7 }], 1, cheapRows)[0] ?? -1
@@ -17,11 +17,13 @@ t.test("the better the proposals, the deeper; none where none pays", async (t) =
 })
 
 t.test("where every row costs as much as a step, nothing is proposed", async (t) => {
-  const dear = { stepUs: (rows: number) => 1000 * rows, passUs: 10 }
+  const dear = { stepUs: (rows: number) => 1000 * rows, passUs: () => 10 }
   t.same(chooseDepths([{ acceptance: 0.9, most: 7 }], 1, dear), [0])
   const full = Array.from({ length: 32 }, () => ({ acceptance: 0.6, most: 7 }))
   t.ok(
-    chooseDepths(full, 32, { stepUs: (rows) => Math.max(1000, 100 * rows), passUs: 0 }).every((depth) => depth === 0),
+    chooseDepths(full, 32, { stepUs: (rows) => Math.max(1000, 100 * rows), passUs: () => 0 }).every(
+      (depth) => depth === 0,
+    ),
     "a batch that fills the machine leaves no room",
   )
 })
@@ -33,6 +35,6 @@ t.test("in a batch, those that are right more often get more", async (t) => {
 })
 
 t.test("rows come in tiles: the depth fills one", async (t) => {
-  const tiles = { stepUs: (rows: number) => 1000 * Math.ceil(rows / 4), passUs: 0 }
+  const tiles = { stepUs: (rows: number) => 1000 * Math.ceil(rows / 4), passUs: () => 0 }
   t.same(chooseDepths([{ acceptance: 0.9, most: 7 }], 1, tiles), [3])
 })

@@ -8,8 +8,8 @@
 export interface StepCosts {
   /** Of a step of so many rows. */
   stepUs(rows: number): number
-  /** Of one pass of the proposer over all sequences. */
-  readonly passUs: number
+  /** Of one pass of the proposer over so many sequences. */
+  passUs(sequences: number): number
 }
 
 export interface DepthCandidate {
@@ -26,12 +26,13 @@ export function chooseDepths(candidates: readonly DepthCandidate[], rows: number
   // The depth decides between equals, so that no sequence has its second token before its first.
   extra.sort((a, b) => b.gain - a.gain || a.depth - b.depth)
   let tokens = rows
+  const passUs = costs.passUs(candidates.length)
   let deepest = 0
   let best = { rate: tokens / costs.stepUs(rows), count: 0 }
   extra.forEach(({ depth, gain }, i) => {
     tokens += gain
     deepest = Math.max(deepest, depth)
-    const rate = tokens / (costs.stepUs(rows + i + 1) + deepest * costs.passUs)
+    const rate = tokens / (costs.stepUs(rows + i + 1) + deepest * passUs)
     if (rate > best.rate) best = { rate, count: i + 1 }
   })
   const depths = candidates.map(() => 0)

@@ -10,7 +10,14 @@ import { createTrial, type Trial } from "./trial.ts"
 
 /** In turns, until it is known what steps cost: rows of different number tell it. */
 const FIRST_DEPTHS = [4, 2, 6]
-/** At least, for a sequence on trial. */
+/** Of a sequence about which nothing is known, before any other is judged and after. */
+const FIRST_ACCEPTANCE = 0.7
+const ACCEPTANCE_MEMORY = 0.95
+/** Once in so many times, when most tokens were right, more are proposed than seem best: what that costs is measured. */
+const EXPLORE_EVERY = 24
+const EXPLORE_ACCEPTANCE = 0.6
+/** Where nothing has seemed worth proposing so many times, one sequence gets a little: the costs may have changed. */
+const TRIAL_EVERY = 64
 const TRIAL_DEPTH = 2
 /** Of the mean depth in the next step. */
 const DEPTH_MEMORY = 0.95
@@ -24,13 +31,17 @@ export function createSpeculator(proposer: Proposer, nowUs: () => number): Specu
   const meter = createStepCostMeter()
   const counts = { proposedTokens: 0, acceptedTokens: 0, steps: 0 }
   let depth = 0
+  let acceptance = FIRST_ACCEPTANCE
+  let rounds = 0
+  /** Rounds in a row in which nothing seemed worth proposing. */
+  let idleRounds = 0
   /** The next step begins behind work of the proposer that nobody has waited for: its time tells nothing. */
   let waitsForProposer = false
 
   function trialOf(sequence: Sequence): Trial {
     const found = trials.get(sequence)
     if (found !== undefined) return found
-    const made = createTrial()
+    const made = createTrial(() => acceptance)
     trials.set(sequence, made)
     return made
   }
@@ -53,8 +64,14 @@ export function createSpeculator(proposer: Proposer, nowUs: () => number): Specu
       const { costs } = meter
       const first = FIRST_DEPTHS[counts.steps % FIRST_DEPTHS.length] ?? 1
       const chosen = costs === null ? open.map(() => first) : chooseDepths(open, rows, costs)
+      const explores = ++rounds % EXPLORE_EVERY === 0
+      idleRounds = open.length > 0 && chosen.every((one) => one === 0) ? idleRounds + 1 : 0
+      const isTrial = idleRounds >= TRIAL_EVERY
+      if (isTrial) idleRounds = 0
       const requests = open.flatMap(({ sequence, trial, most }, i) => {
-        const wanted = Math.min(most, Math.max(chosen[i] ?? 0, trial.onTrial ? TRIAL_DEPTH : 0))
+        const best = isTrial && i === 0 ? TRIAL_DEPTH : (chosen[i] ?? 0)
+        const isPromising = best > 0 && trial.acceptance > EXPLORE_ACCEPTANCE
+        const wanted = Math.min(most, explores && isPromising ? 2 * best + 1 : best)
         if (wanted === 0) trial.rest(sequence.known)
         return wanted === 0 ? [] : [{ sequence, depth: wanted }]
       })
@@ -62,7 +79,8 @@ export function createSpeculator(proposer: Proposer, nowUs: () => number): Specu
       const begunUs = nowUs()
       const { tokens, isCatchingUp } = proposer.propose(requests)
       waitsForProposer = isCatchingUp
-      if (!isCatchingUp) meter.pass((nowUs() - begunUs) / Math.max(...requests.map((request) => request.depth)))
+      const passes = Math.max(...requests.map((request) => request.depth))
+      if (!isCatchingUp) meter.pass(requests.length, (nowUs() - begunUs) / passes)
       const proposals = new Map<Sequence, Int32Array>()
       requests.forEach(({ sequence }, i) => {
         const own = tokens[i]
@@ -75,6 +93,8 @@ export function createSpeculator(proposer: Proposer, nowUs: () => number): Specu
       trials.get(sequence)?.judged(proposed, accepted)
       counts.proposedTokens += proposed
       counts.acceptedTokens += accepted
+      const share = accepted / (accepted + (accepted < proposed ? 1 : 0))
+      acceptance = ACCEPTANCE_MEMORY * acceptance + (1 - ACCEPTANCE_MEMORY) * (Number.isNaN(share) ? 0 : share)
       depth = counts.steps === 0 ? proposed : DEPTH_MEMORY * depth + (1 - DEPTH_MEMORY) * proposed
       counts.steps++
     },

@@ -13,9 +13,9 @@ t.test("costs are those of the quiet steps, and a line tells those of rows not s
     const rows = 1 + (i % 5)
     const isDisturbed = i % 3 === 0
     meter.step(rows, (400 + 100 * rows) * (isDisturbed ? 7 : 1))
-    meter.pass(isDisturbed ? 900 : 90)
+    meter.pass(2, isDisturbed ? 900 : 90)
   }
-  t.equal(meter.costs?.passUs, 90)
+  t.equal(meter.costs?.passUs(2), 90)
   t.equal(meter.costs?.stepUs(3), 700)
   t.ok(Math.abs((meter.costs?.stepUs(9) ?? 0) - 1300) < 50)
 })
