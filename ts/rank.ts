@@ -7,6 +7,7 @@ import {
   connectPeer,
   ControlError,
   type Peer,
+  type PeerOptions,
   RANK_STOP_GRACE_MS,
   type RankMemory,
   readRankSpec,
@@ -19,6 +20,7 @@ import { addressTowards } from "./rank-address.ts"
 import { type LinkRank, startLinkRank } from "./link-rank.ts"
 import { createRankIntroduction } from "./rank-meeting.ts"
 import { createRankMemory } from "./rank-memory.ts"
+import { createRankWork } from "./rank-work.ts"
 
 /** What main.ts tells a rank beside its place in the cluster. */
 export interface RankOptions {
@@ -81,6 +83,7 @@ export async function runRank(): Promise<void> {
     const port = createConnectionPort()
     let links: LinkRank | null = null
     let memory: () => RankMemory
+    let work: NonNullable<PeerOptions["work"]> = () => null
     if (options.links === true && introduction.place !== null) {
       links = await startLinkRank(options.engine, introduction.place)
       ;({ memory } = links)
@@ -90,6 +93,7 @@ export async function runRank(): Promise<void> {
         if (error !== null) fail(error)
       })
       memory = await createRankMemory(host.link)
+      work = createRankWork(host.link)
       serveLink(port, host.link)
     }
     peer = await connectPeer({
@@ -105,6 +109,7 @@ export async function runRank(): Promise<void> {
       },
       clock: systemClock,
       memory,
+      work,
       task: (name, body) => links?.task(name, body) ?? introduction.task(name, body),
       shutdown: (graceMs) => end(EXIT.done, graceMs),
       abort: () => end(EXIT.aborted, 0),

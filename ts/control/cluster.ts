@@ -14,6 +14,24 @@ export interface RankMemory {
   readonly kvBytes: number
 }
 
+/** What a rank has done and spent since it started, mirroring and watching apart. */
+export interface RankWork {
+  readonly steps: number
+  /** Step plans: sent by rank 0, received by the others. */
+  readonly plans: number
+  readonly planEncodeUs: number
+  readonly planSendUs: number
+  readonly planDecodeUs: number
+  /** Plans that were there when a rank needed them, and those that it waited for. */
+  readonly plansInTime: number
+  readonly plansLate: number
+  /** Heartbeats and metrics over the control plane. */
+  readonly beats: number
+  readonly beatUs: number
+  /** Processor time of the process. */
+  readonly cpuUs: number
+}
+
 export interface NodeStatus {
   readonly rank: number
   readonly hostname: string
@@ -24,6 +42,8 @@ export interface NodeStatus {
   /** Milliseconds since it was heard from. */
   readonly lastHeardMs: number | null
   readonly memory: RankMemory | null
+  /** null: it has not told. */
+  readonly work?: RankWork | null
 }
 
 export interface LinkStatus {

@@ -1,7 +1,7 @@
 // The front's end of the control plane: listens, lets authenticated ranks of the current epoch in, follows their
 // heartbeats, hands tasks and payloads on. Starts no process (supervisor.ts does).
 
-import type { RankMemory } from "./cluster.ts"
+import type { RankMemory, RankWork } from "./cluster.ts"
 import type { Clock } from "./clock.ts"
 import { ControlError } from "./errors.ts"
 import { acceptHandshake, type AcceptedRank } from "./handshake.ts"
@@ -14,6 +14,7 @@ import {
 } from "./limits.ts"
 import { fromWireMemory } from "./memory-report.ts"
 import type { Message } from "./message.ts"
+import { fromWireWork } from "./work-report.ts"
 import { openSession, type PayloadPath, type Session } from "./session.ts"
 import type { Address, Connection, Transport } from "./transport.ts"
 
@@ -36,6 +37,7 @@ export interface CoordinatorEvents {
   /** Any message of a rank: it lives. */
   heard(rank: number): void
   memory(rank: number, memory: RankMemory): void
+  work?(rank: number, work: RankWork): void
   detail(rank: number, detail: string): void
   log(rank: number, level: "info" | "warn" | "error", text: string): void
   /** The connection of a rank that had joined is gone. */
@@ -197,6 +199,7 @@ function openRankConnection(
         break
       case "metrics":
         events.memory(rank, fromWireMemory(message.memory))
+        if (message.work !== undefined) events.work?.(rank, fromWireWork(message.work))
         break
       case "state":
         events.detail(rank, message.detail)

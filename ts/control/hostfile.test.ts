@@ -26,7 +26,14 @@ t.test("the hostfile of the repository is this machine alone", async (t) => {
 
 t.test("two Macs with one cable are a mesh", async (t) => {
   const file = parse([mac, mac2])
-  t.strictSame(file.hosts[0], { rank: 0, ssh: "mac.home", ips: ["192.168.1.14"], rdma: [[], ["rdma_en4"]] })
+  t.strictSame(file.hosts[0], {
+    rank: 0,
+    ssh: "mac.home",
+    ips: ["192.168.1.14"],
+    rdma: [[], ["rdma_en4"]],
+    dir: null,
+  })
+  t.equal(parse([mac, { ...mac2, dir: "~/mlx cluster" }]).hosts[1]?.dir, "~/mlx cluster")
   t.strictSame(file.topology, {
     shape: "mesh",
     transport: "jaccl",
@@ -97,6 +104,9 @@ t.test("every wrong hostfile is refused with its entry and field", async (t) => 
     [[{ ssh: "a", ips: ["mac"] }], 'hosts[0].ips[0]: expected an IPv4 or IPv6 address, got "mac"'],
     [[{ ...mac, ips: [] }, mac2], "hosts[0].ips: expected an address: the other ranks reach"],
     [[mac, { ...mac2, ips: ["192.168.1.14"] }], "hosts[1].ips[0]: 192.168.1.14 belongs to hosts[0] already"],
+    [[mac, { ...mac2, dir: "here" }], 'hosts[1].dir: expected a folder that begins with / or ~/, got "here"'],
+    [[mac, { ...mac2, dir: "/a\nb" }], "hosts[1].dir: expected a folder that begins with / or ~/"],
+    [[mac, { ...mac2, ssh: "-oProxyCommand=x" }], "hosts[1].ssh: expected a host name for ssh"],
     [[mac, { ...mac2, rdma: [5, null] }], "hosts[1].rdma[0]: expected a device name or null, got 5"],
     [[mac, { ...mac2, rdma: ["rdma en4", null] }], 'hosts[1].rdma[0]: expected a device name or null, got "rdma en4"'],
     [[mac, { ...mac2, rdma: [["rdma_en4", 5], null] }], "hosts[1].rdma[0][1]: expected a device name, got 5"],

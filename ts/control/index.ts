@@ -1,7 +1,7 @@
 // The door of ts/control.
 
 export { systemClock, type Clock } from "./clock.ts"
-export type { ClusterStatus, LinkStatus, NodeState, NodeStatus, RankMemory } from "./cluster.ts"
+export type { ClusterStatus, LinkStatus, NodeState, NodeStatus, RankMemory, RankWork } from "./cluster.ts"
 export type { RankConnection } from "./coordinator.ts"
 export { ControlError, type ControlErrorCode } from "./errors.ts"
 export { readHostfile, type Backend, type Host, type Hostfile } from "./hostfile.ts"

@@ -1,7 +1,7 @@
 // Which ranks are there: starting -> active -> degraded -> disconnected by the age of what was last heard; a closed
 // connection counts at once. Knows no sockets; time is given.
 
-import type { NodeState, RankMemory } from "./cluster.ts"
+import type { NodeState, RankMemory, RankWork } from "./cluster.ts"
 import type { Clock } from "./clock.ts"
 import { DEGRADED_AFTER_MS, DISCONNECTED_AFTER_MS, MEMBERSHIP_TICK_MS } from "./limits.ts"
 
@@ -15,6 +15,7 @@ export interface Member {
   /** Milliseconds of the clock. */
   readonly lastHeard: number | null
   readonly memory: RankMemory | null
+  readonly work: RankWork | null
 }
 
 export interface Membership {
@@ -26,6 +27,7 @@ export interface Membership {
   /** Anything at all came from it. */
   heard(rank: number): void
   memory(rank: number, memory: RankMemory): void
+  work(rank: number, work: RankWork): void
   detail(rank: number, detail: string): void
   lost(rank: number, detail: string): void
   close(): void
@@ -50,6 +52,7 @@ interface Entry {
   pid: number | null
   lastHeard: number | null
   memory: RankMemory | null
+  work: RankWork | null
 }
 
 export function createMembership(options: MembershipOptions): Membership {
@@ -64,6 +67,7 @@ export function createMembership(options: MembershipOptions): Membership {
     pid: null,
     lastHeard: null,
     memory: null,
+    work: null,
   }))
   let lastTick = clock.now()
 
@@ -104,6 +108,7 @@ export function createMembership(options: MembershipOptions): Membership {
       member.pid = null
       member.lastHeard = null
       member.memory = null
+      member.work = null
       move(member, "starting", detail)
     },
     joined(rank, hostname, pid) {
@@ -121,6 +126,9 @@ export function createMembership(options: MembershipOptions): Membership {
     },
     memory(rank, memory) {
       entry(rank).memory = memory
+    },
+    work(rank, work) {
+      entry(rank).work = work
     },
     detail(rank, detail) {
       entry(rank).detail = detail

@@ -17,6 +17,20 @@ const Text = Type.String({ maxLength: 65_536 })
 const Bytes = Type.Number({ minimum: 0 })
 const Seconds = Type.Number({ minimum: 0.01, maximum: 3_600 })
 
+/** Totals since the rank began. */
+const Work = Type.Object({
+  steps: Type.Number(),
+  plans: Type.Number(),
+  plan_encode_us: Type.Number(),
+  plan_send_us: Type.Number(),
+  plan_decode_us: Type.Number(),
+  plans_in_time: Type.Number(),
+  plans_late: Type.Number(),
+  beats: Type.Number(),
+  beat_us: Type.Number(),
+  cpu_us: Type.Number(),
+})
+
 const Memory = Type.Object({
   total_bytes: Bytes,
   available_bytes: Bytes,
@@ -57,7 +71,7 @@ const schemas = {
     timestamp: Type.Number(),
     detail: Type.Optional(Text),
   }),
-  6: Type.Object({ type: Type.Literal("metrics"), rank: Rank, memory: Memory }),
+  6: Type.Object({ type: Type.Literal("metrics"), rank: Rank, memory: Memory, work: Type.Optional(Work) }),
   /** A request to a rank; each is answered by one done with the same id. */
   7: Type.Object({
     type: Type.Literal("task"),
@@ -92,6 +106,7 @@ export type Message = { [N in keyof Schemas]: Static<Schemas[N]> }[keyof Schemas
 export type MessageType = Message["type"]
 export type MessageOf<T extends MessageType> = Extract<Message, { type: T }>
 export type WireMemory = Static<typeof Memory>
+export type WireWork = Static<typeof Work>
 
 export type Sender = "coordinator" | "rank"
 

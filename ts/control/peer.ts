@@ -1,13 +1,14 @@
 // The rank's end of the control plane: dials the coordinator, proves itself, sends heartbeats and metrics, does tasks.
 // A peer does not dial twice: a rank that has lost its coordinator leaves, and the supervisor starts a new one.
 
-import type { RankMemory } from "./cluster.ts"
+import type { RankMemory, RankWork } from "./cluster.ts"
 import type { Clock } from "./clock.ts"
 import { ControlError, messageOf } from "./errors.ts"
 import { offerHandshake, type RankIdentity } from "./handshake.ts"
 import { DIAL_TIMEOUT_MS, HEARTBEAT_INTERVAL_MS, MAX_LOG_LINE, METRICS_INTERVAL_MS } from "./limits.ts"
 import { toWireMemory } from "./memory-report.ts"
 import type { Message } from "./message.ts"
+import { toWireWork } from "./work-report.ts"
 import { openSession, type PayloadPath, type Session } from "./session.ts"
 import type { Address, Connection, Transport } from "./transport.ts"
 
@@ -19,6 +20,8 @@ export interface PeerOptions {
   readonly clock: Clock
   /** Measured anew for each report. */
   readonly memory: () => RankMemory
+  /** Measured anew for each report; null: nothing to tell. What the reports cost is added here. */
+  readonly work?: () => Omit<RankWork, "beats" | "beatUs"> | null
   /** Does a task of the coordinator. What it throws is sent back as the reason. */
   readonly task: (name: string, body: unknown) => Promise<unknown>
   /** Leave in good order within the grace. */
@@ -68,6 +71,26 @@ function openPeer(connection: Connection, options: PeerOptions): Peer {
     },
   })
 
+  let beats = 0
+  let beatUs = 0
+  /** What reporting costs is reported too. */
+  function timed(send: () => void): void {
+    const beganMs = options.clock.now()
+    send()
+    beats += 1
+    beatUs += (options.clock.now() - beganMs) * 1000
+  }
+
+  function metrics(): void {
+    const work = options.work?.() ?? null
+    session.send({
+      type: "metrics",
+      rank,
+      memory: toWireMemory(options.memory()),
+      ...(work === null ? {} : { work: toWireWork({ ...work, beats, beatUs }) }),
+    })
+  }
+
   function heartbeat(): void {
     const memory = toWireMemory(options.memory())
     session.send({ type: "heartbeat", rank, memory, timestamp: Date.now() / 1000, detail })
@@ -75,12 +98,10 @@ function openPeer(connection: Connection, options: PeerOptions): Peer {
 
   function report(heartbeatMs: number, metricsMs: number): void {
     stopReports()
-    heartbeat()
+    timed(heartbeat)
     const stops = [
-      options.clock.every(heartbeatMs, heartbeat),
-      options.clock.every(metricsMs, () =>
-        session.send({ type: "metrics", rank, memory: toWireMemory(options.memory()) }),
-      ),
+      options.clock.every(heartbeatMs, () => timed(heartbeat)),
+      options.clock.every(metricsMs, () => timed(metrics)),
     ]
     stopReports = () => {
       for (const stop of stops) stop()

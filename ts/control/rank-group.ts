@@ -85,6 +85,7 @@ export async function startRankGroup(options: RankGroupOptions): Promise<RankGro
       },
       heard: (rank) => membership.heard(rank),
       memory: (rank, memory) => membership.memory(rank, memory),
+      work: (rank, work) => membership.work(rank, work),
       detail: (rank, detail) => membership.detail(rank, detail),
       log: (rank, level, text) => events.log(rank, level, text),
       left(connection, reason) {
@@ -163,6 +164,7 @@ export async function startRankGroup(options: RankGroupOptions): Promise<RankGro
           pid: member.pid,
           lastHeardMs: member.lastHeard === null ? null : Math.max(0, Math.round(now - member.lastHeard)),
           memory: member.memory,
+          work: member.work,
         })),
         links: (options.links ?? []).map((link) => ({
           ...link,

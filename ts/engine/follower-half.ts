@@ -30,6 +30,9 @@ export interface FollowerHalf {
   close(): void
 }
 
+/** Reading a step that has ended takes less. */
+const STILL_RUNNING_MS = 0.1
+
 interface Followed {
   readonly parts: ModelParts
   readonly epoch: number
@@ -93,6 +96,7 @@ export function createFollowerHalf(dependencies: FollowerDependencies): Follower
   }
 
   function run(plan: StepPlan): void {
+    const { wasThere } = follower
     const followed = find(plan.model)
     const { open, epoch } = followed
     // A loop over a model begins with step 0: there is one for the warm-up, then one for good.
@@ -105,7 +109,11 @@ export function createFollowerHalf(dependencies: FollowerDependencies): Follower
     open.kv.apply(plan.kvOperations)
     open.runner.submit(plan)
     steps++
-    if (followed.unread !== null) open.runner.read(followed.unread)
+    if (followed.unread !== null) {
+      const beganMs = performance.now()
+      open.runner.read(followed.unread)
+      follower.judge(wasThere || performance.now() - beganMs > STILL_RUNNING_MS)
+    }
     followed.unread = plan
   }
 
@@ -160,7 +168,7 @@ export function createFollowerHalf(dependencies: FollowerDependencies): Follower
     const uses = [...models.values()].flatMap(({ open }) => open?.kv.use() ?? [])
     const kvBytesUsed = uses.reduce((sum, use) => sum + use.bytesUsed, 0)
     const kvBytesTotal = uses.reduce((sum, use) => sum + use.bytesTotal, 0)
-    const work = { stepUs: [], ...collectives.take() }
+    const work = { stepUs: [], ...collectives.take(), plans: { ...follower.plans } }
     const statistics = { ...none, kvBytesUsed, kvBytesTotal, steps, ...memory(), work }
     notify({ type: "statistics", statistics })
   }

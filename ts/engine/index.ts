@@ -33,6 +33,7 @@ export type {
   LinkNotice,
   LinkState,
   ModelFacts,
+  PlanTotals,
   StepWork,
   TokenHalfStatistics,
 } from "./link.ts"

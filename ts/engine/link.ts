@@ -73,6 +73,20 @@ export interface StepWork {
   readonly collectiveUs: readonly number[]
   /** Of all steps so far. Bytes are those of this rank's operands. */
   readonly collectives: { readonly operations: number; readonly bytes: number; readonly microseconds: number }
+  /** Of all step plans so far; absent where there is one rank. */
+  readonly plans?: PlanTotals
+}
+
+/** What mirroring the steps costs a rank itself, and whether it comes in time. Rank 0 encodes and sends, others decode. */
+export interface PlanTotals {
+  readonly plans: number
+  readonly encodeUs: number
+  readonly sendUs: number
+  readonly decodeUs: number
+  /** Plans that came while the step before them still ran here, or that waited already. */
+  readonly inTime: number
+  /** Plans that this rank had to wait for. A plan after an idle time is neither. */
+  readonly late: number
 }
 
 export interface TokenHalfStatistics {

@@ -3,6 +3,7 @@
 
 import type { NativeEngine } from "mlx-jaccl-rs"
 import { EngineError } from "./errors.ts"
+import type { PlanTotals } from "./link.ts"
 import { decodePlan, encodePlan, type StepPlan } from "./scheduling/index.ts"
 
 export type StepMessage =
@@ -28,23 +29,43 @@ const HEAD_WORDS = 2
 /** Weights of a large model come from a slow disk. */
 const LOAD_MS = 600_000
 
+const US_PER_MS = 1000
+
+const noPlans = (): { -readonly [key in keyof PlanTotals]: number } => ({
+  plans: 0,
+  encodeUs: 0,
+  sendUs: 0,
+  decodeUs: 0,
+  inTime: 0,
+  late: 0,
+})
+
 type GroupCalls = Pick<NativeEngine, "groupSend" | "groupReceive">
 
 /** Rank 0's end. */
 export interface StepLeader {
   /** To every other rank. Throws when one is gone. */
   send(message: StepMessage): void
+  readonly plans: PlanTotals
   /** Waits until every other rank has done what it was told to load. Throws with the words of the one that could not. */
   confirm(): void
 }
 
 export function createStepLeader(engine: GroupCalls, size: number): StepLeader {
   let sent = 0
+  const plans = noPlans()
   const others = Array.from({ length: size - 1 }, (_, i) => i + 1)
   return {
+    plans,
     send(message) {
+      const beganMs = performance.now()
       const frame = encode(sent++, message)
+      const encodedMs = performance.now()
       for (const rank of others) engine.groupSend(rank, frame)
+      if (message.kind !== "plan") return
+      plans.plans += 1
+      plans.encodeUs += (encodedMs - beganMs) * US_PER_MS
+      plans.sendUs += (performance.now() - encodedMs) * US_PER_MS
     },
     confirm() {
       const reasons = others.map((rank) => {
@@ -65,16 +86,40 @@ const WELL = "ok"
 export interface StepFollower {
   /** The next message, or null when none came in time. Throws when one is missing or rank 0 is gone. */
   receive(timeoutMs: number): StepMessage | null
+  /** Whether the last message was there before it was asked for. */
+  readonly wasThere: boolean
+  /** Whether the last plan came before the step before it had ended. */
+  judge(isInTime: boolean): void
+  readonly plans: PlanTotals
   /** Answers a load: null when it went well. */
   answer(reason: string | null): void
 }
 
 export function createStepFollower(engine: GroupCalls): StepFollower {
   let received = 0
+  let wasThere = false
+  const plans = noPlans()
   return {
+    plans,
+    get wasThere() {
+      return wasThere
+    },
+    judge(isInTime) {
+      if (isInTime) plans.inTime += 1
+      else plans.late += 1
+    },
     receive(timeoutMs) {
-      const frame = engine.groupReceive(0, timeoutMs)
-      return frame === null ? null : decode(frame, received++)
+      const early = engine.groupReceive(0, 0)
+      wasThere = early !== null
+      const frame = early ?? engine.groupReceive(0, timeoutMs)
+      if (frame === null) return null
+      const beganMs = performance.now()
+      const message = decode(frame, received++)
+      if (message.kind === "plan") {
+        plans.plans += 1
+        plans.decodeUs += (performance.now() - beganMs) * US_PER_MS
+      }
+      return message
     },
     answer: (reason) => engine.groupSend(0, Buffer.from(reason ?? WELL, "utf8")),
   }

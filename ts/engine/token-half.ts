@@ -180,7 +180,11 @@ export function createTokenHalf(options: TokenHalfOptions, dependencies: TokenHa
           steps,
           stepUsMean,
           ...memory(),
-          work: { stepUs, ...collectives.take() },
+          work: {
+            stepUs,
+            ...collectives.take(),
+            ...(group === undefined ? {} : { plans: { ...group.leader.plans } }),
+          },
           speculation,
         },
       })

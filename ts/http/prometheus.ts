@@ -1,6 +1,6 @@
 // Counters -> Prometheus text format 0.0.4. No label carries anything that a client can choose.
 
-import type { ClusterStatus } from "../control/index.ts"
+import type { ClusterStatus, RankWork } from "../control/index.ts"
 import type { EngineStatus } from "../engine/index.ts"
 import type { Admission } from "./admission.ts"
 import type { Distribution } from "./distribution.ts"
@@ -117,6 +117,31 @@ export function renderPrometheus(sources: {
   )
   family("gauge", "rank_heartbeat_age_seconds", "Seconds since a rank was heard from.", [
     ...ranks((node) => (node.lastHeardMs === null ? null : node.lastHeardMs / 1000)),
+  ])
+  const work = (value: (work: RankWork) => number): Sample[] => ranks(({ work: own }) => (own ? value(own) : null))
+  const plan = (part: string, us: (work: RankWork) => number): Sample[] =>
+    cluster.nodes.map(({ rank, work: own }) => [{ rank, part }, own ? us(own) / 1e6 : null])
+  family("counter", "rank_steps_total", "Steps that a rank has run.", [...work(({ steps }) => steps)])
+  family("counter", "rank_plans_total", "Step plans: sent by rank 0, received by the others.", [
+    ...work(({ plans }) => plans),
+  ])
+  family("counter", "rank_plan_seconds_total", "A rank's own time for step plans, by part.", [
+    ...plan("encode", ({ planEncodeUs }) => planEncodeUs),
+    ...plan("send", ({ planSendUs }) => planSendUs),
+    ...plan("decode", ({ planDecodeUs }) => planDecodeUs),
+  ])
+  family("counter", "rank_plans_in_time_total", "Step plans that came before they were needed.", [
+    ...work(({ plansInTime }) => plansInTime),
+  ])
+  family("counter", "rank_plans_late_total", "Step plans that a rank had to wait for.", [
+    ...work(({ plansLate }) => plansLate),
+  ])
+  family("counter", "rank_beats_total", "Heartbeats and metrics of a rank over the control plane.", [
+    ...work(({ beats }) => beats),
+  ])
+  family("counter", "rank_beat_seconds_total", "A rank's own time for them.", [...work(({ beatUs }) => beatUs / 1e6)])
+  family("counter", "rank_cpu_seconds_total", "Processor time of a rank process.", [
+    ...work(({ cpuUs }) => cpuUs / 1e6),
   ])
   family(
     "gauge",

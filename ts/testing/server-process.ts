@@ -15,11 +15,14 @@ export interface ServerProcess {
 
 const READY_MS = 60_000
 
-export function startServer(options: ServeOptions): ServerProcess {
+/** `enter`: what stands before the command, such as `ip netns exec one`. */
+export function startServer(options: ServeOptions, enter: readonly string[] = []): ServerProcess {
   // Without the options that tap gives to all that a test starts: its code in the server would be measured with it.
+  const [program, ...before] = [...enter, "env"]
   const child = spawn(
-    "env",
+    program,
     [
+      ...before,
       "-u",
       "NODE_OPTIONS",
       process.execPath,
