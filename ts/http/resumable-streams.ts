@@ -60,6 +60,8 @@ export interface ResumableStreams {
    */
   attach(id: string, owner: string, after: number, reader: StreamReader): ResumedStream | null
   /** Throws stream_not_found. */
+  check(id: string, owner: string): void
+  /** Throws stream_not_found. */
   cancel(id: string, owner: string): void
   /** Forgets all. Idempotent. */
   close(): void
@@ -276,6 +278,7 @@ export function createResumableStreams(settings: ResumeSettings): ResumableStrea
         },
       }
     },
+    check: (id, owner) => void find(id, owner),
     cancel(id, owner) {
       const stream = find(id, owner)
       const { reader } = stream

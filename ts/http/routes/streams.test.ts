@@ -187,6 +187,7 @@ for (const name of SERVERS) {
     const server = await startServer(t, name, {}, engine)
     const first = await server.post("/v1/chat/completions", resumable)
     const id = first.headers.get("x-stream-id") ?? ""
+    t.equal((await fetch(`${server.url}/v1/streams/${id}`, { method: "HEAD" })).status, 200)
     const second = await resume(server, id, 0)
     t.match(await first.text(), /another connection reads on\n\n$/)
     go.resolve()

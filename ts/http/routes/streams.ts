@@ -20,6 +20,11 @@ export function streamRoutes(services: Services): Route[] {
         answer: SSE.contentType,
       },
       handle(exchange) {
+        if (exchange.request.method === "HEAD") {
+          // It must not take the stream from its reader.
+          services.streams.check(exchange.rest, exchange.client)
+          return exchange.send(200, SSE.contentType, "")
+        }
         const connection = createReplyConnection(exchange, SSE, {
           keepAliveMs: services.settings.keepAliveMs,
           headers: { "x-stream-id": exchange.rest },
