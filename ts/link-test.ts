@@ -106,7 +106,7 @@ export async function openLinkGroup(options: LinkTestOptions): Promise<LinkGroup
   })
   try {
     await Promise.race([met, lost, deadline])
-    await Promise.race([introduceRanks(inOrder()), lost, deadline])
+    await Promise.race([introduceRanks(inOrder(), layout.transport), lost, deadline])
   } catch (error) {
     await group.close(0)
     throw error

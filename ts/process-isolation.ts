@@ -27,7 +27,7 @@ export async function startProcessIsolation(options: ProcessIsolationOptions): P
     connections.set(connection.rank, connection)
     if (size === 1 || connections.size < size) return
     const inOrder = [...connections.values()].toSorted((a, b) => a.rank - b.rank)
-    introduceRanks(inOrder).catch((error: unknown) => {
+    introduceRanks(inOrder, layout.transport).catch((error: unknown) => {
       const isCurrent = inOrder.every((one) => connections.get(one.rank) === one)
       if (isCurrent) group.restart(`the ranks did not meet: ${error instanceof Error ? error.message : String(error)}`)
     })

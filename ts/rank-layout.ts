@@ -1,7 +1,8 @@
 // Which ranks there are and where each of them runs: one a host of the hostfile, or several on this machine.
 
 import { homedir } from "node:os"
-import type { Address, Hostfile, LinkStatus } from "./control/index.ts"
+import type { Address, Backend, Hostfile, LinkStatus } from "./control/index.ts"
+import type { RankTransport } from "./engine/index.ts"
 import { PROGRAM_FOLDER } from "./program.ts"
 import type { RankOptions } from "./rank.ts"
 import { StartError } from "./start-error.ts"
@@ -10,6 +11,8 @@ export interface RankLayout {
   readonly size: number
   readonly hostnames: readonly string[]
   readonly links: readonly Pick<LinkStatus, "from" | "to" | "transport" | "device">[]
+  /** Which way collectives go. */
+  readonly transport: RankTransport
   /** Where the control plane listens: the hostfile's address of this machine, and no other. */
   readonly control: Address
   /** How the others reach this rank; null: where it leaves from towards the front. */
@@ -32,7 +35,8 @@ export function rankLayout(hostfile: Hostfile, localRanks: number | undefined, c
     return {
       size: ranks,
       hostnames: Array.from({ length: ranks }, () => hosts[0]?.ssh ?? "localhost"),
-      links: ranks === 1 ? [] : meshOf(ranks),
+      links: ranks === 1 ? [] : localLinks(ranks, hostfile.backend ?? "tcp"),
+      transport: localTransport(ranks, hostfile.backend ?? "tcp"),
       control: { host: LOOPBACK, port: controlPort },
       address: () => LOOPBACK,
       remote: () => null,
@@ -47,6 +51,7 @@ export function rankLayout(hostfile: Hostfile, localRanks: number | undefined, c
     size: hosts.length,
     hostnames: hosts.map(({ ssh }) => ssh),
     links: hostfile.topology.links,
+    transport: transportOf(hostfile),
     // readHostfile has seen to it that the first of several hosts has an address.
     control: { host: hosts[0]?.ips[0] ?? LOOPBACK, port: controlPort },
     address: (rank) => hosts[rank]?.ips[0] ?? null,
@@ -62,9 +67,28 @@ export function rankPlaceOptions(layout: RankLayout, rank: number): Pick<RankOpt
   return { address: layout.address(rank), folders: { program: PROGRAM_FOLDER, home: homedir() } }
 }
 
-function meshOf(size: number): RankLayout["links"] {
+function transportOf({ hosts, topology }: Hostfile): RankTransport {
+  if (topology.transport !== "jaccl") return { backend: topology.transport, devices: [] }
+  return { backend: topology.shape === "ring" ? "jaccl-ring" : "jaccl", devices: hosts.map(({ rdma }) => rdma) }
+}
+
+/** Between processes of one machine there are no cables, but for those that tests make up. */
+function localTransport(size: number, backend: Backend): RankTransport {
+  if (backend !== "jaccl" && backend !== "jaccl-ring") return { backend, devices: [] }
+  if (size > 1 && process.env["MLX_CLUSTER_JACCL"] === undefined) {
+    throw new StartError("JACCL joins machines by their cables: several ranks of one machine have none, take tcp")
+  }
   const ranks = Array.from({ length: size }, (_, rank) => rank)
-  return ranks.flatMap((from) =>
-    ranks.filter((to) => to !== from).map((to) => ({ from, to, transport: "tcp", device: "" })),
-  )
+  const device = (from: number, to: number): string[] =>
+    from === to ? [] : [`rdma_en${FIRST_PORT + ((to + size - from) % size)}`]
+  return { backend, devices: ranks.map((from) => ranks.map((to) => device(from, to))) }
+}
+
+/** As Macs count their Thunderbolt ports. */
+const FIRST_PORT = 1
+
+function localLinks(size: number, backend: Backend): RankLayout["links"] {
+  const ranks = Array.from({ length: size }, (_, rank) => rank)
+  const transport = backend === "jaccl-ring" ? "jaccl" : backend
+  return ranks.flatMap((from) => ranks.filter((to) => to !== from).map((to) => ({ from, to, transport, device: "" })))
 }

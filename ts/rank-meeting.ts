@@ -3,7 +3,7 @@
 
 import { randomBytes } from "node:crypto"
 import { type Address, ControlError, type RankConnection } from "./control/index.ts"
-import type { RankGroupPlace } from "./engine/index.ts"
+import type { RankGroupPlace, RankTransport } from "./engine/index.ts"
 
 const LISTEN_TASK = "group.listen"
 const CONNECT_TASK = "group.connect"
@@ -15,9 +15,13 @@ const NONCE_BYTES = 32
 type Meeting = Awaited<ReturnType<RankGroupPlace["meet"]>>
 
 /** The front's end, once every rank of an epoch is connected. */
-export async function introduceRanks(connections: readonly Pick<RankConnection, "task">[]): Promise<void> {
+export async function introduceRanks(
+  connections: readonly Pick<RankConnection, "task">[],
+  transport: RankTransport,
+): Promise<void> {
   const addresses = await Promise.all(connections.map((rank) => rank.task(LISTEN_TASK, null, LISTEN_MS)))
   const meeting: Meeting = {
+    transport,
     // The ranks are authenticated and of the same version.
     addresses: addresses as Address[],
     nonce: randomBytes(NONCE_BYTES).toString("hex"),

@@ -7,6 +7,7 @@ import { choice, isSet, numeral, text, texts } from "./parse.ts"
 
 const ISOLATIONS = ["process", "thread"] as const
 const BACKENDS = ["cpu", "metal", "cuda"] as const
+const TRANSPORTS = ["auto", "jaccl", "jaccl-ring", "tcp", "ring", "nccl"] as const
 const NUMERICS = ["int8x2", "fp32", "int8"] as const
 const SPECULATE = ["off", "ngram", "draft"] as const
 const SERVERS = ["auto", "uws", "node"] as const
@@ -33,6 +34,11 @@ function aliasesOf(flags: FlagValues): Readonly<Record<string, string>> | undefi
   return pairs.length === 0 ? undefined : Object.fromEntries(pairs)
 }
 
+function transportOf(flags: FlagValues): ServeOptions["transport"] {
+  const name = choice(flags, "transport", TRANSPORTS)
+  return name === "auto" ? undefined : name
+}
+
 const someOf = (values: readonly string[]) => (values.length === 0 ? undefined : values)
 const times = (value: number | undefined, factor: number) =>
   value === undefined ? undefined : Math.round(value * factor)
@@ -49,6 +55,8 @@ export function serveOptions(flags: FlagValues): ServeOptions {
       sshConfig: text(flags, "ssh-config"),
       controlPort: numeral(flags, "control-port", { least: 0, most: PORT_MAX, whole: true }),
       localRanks: numeral(flags, "local-ranks", { least: 1, most: 4, whole: true }),
+      transport: transportOf(flags),
+      fastSynch: isSet(flags, "fast-synch") || undefined,
       isolation: choice(flags, "isolation", ISOLATIONS),
       shutdownTimeoutMs: times(numeral(flags, "shutdown-timeout", { least: 0 }), MS_PER_SECOND),
       requests: numeral(flags, "queue", { least: 1, most: 100_000, whole: true }),
@@ -145,6 +153,15 @@ export const serve: Command = {
       type: "string",
       value: "<n>",
       help: "processes of this machine that the model is split over, 1 to 4 (CPU only; default 1)",
+    },
+    transport: {
+      type: "string",
+      value: "<name>",
+      help: `way between the ranks: ${TRANSPORTS.join(", ")} (auto: JACCL where the hostfile names cables, else TCP)`,
+    },
+    "fast-synch": {
+      type: "boolean",
+      help: "set MLX_METAL_FAST_SYNCH for the ranks: less waiting between GPU and CPU on a Mac",
     },
     isolation: { type: "string", value: "<way>", help: "where the engine runs: process (default) or thread" },
     hostfile: { type: "string", value: "<file>", help: "machines of the cluster (default: hostfile.json)" },

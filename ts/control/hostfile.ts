@@ -39,18 +39,19 @@ const FOLDER = /^(~\/|\/)[^\u0000-\u001f]*$/
 // A leading dash would be an option of ssh; blanks and quotes have no place in a host name.
 const SSH_TARGET = /^[A-Za-z0-9_.:@%[\]][A-Za-z0-9_.:@%[\]-]*$/
 
-export async function readHostfile(path: string): Promise<Hostfile> {
+/** `backend`: in place of the one that the file asks for. */
+export async function readHostfile(path: string, backend: Backend | null = null): Promise<Hostfile> {
   let text: string
   try {
     text = await readFile(path, "utf8")
   } catch (error) {
     throw new ControlError("bad_hostfile", `cannot read the hostfile ${path}: ${messageOf(error)}`, error)
   }
-  return parseHostfile(text, basename(path))
+  return parseHostfile(text, basename(path), backend)
 }
 
 /** `name` stands before every error. Throws ControlError bad_hostfile. */
-export function parseHostfile(text: string, name: string): Hostfile {
+export function parseHostfile(text: string, name: string, wanted: Backend | null = null): Hostfile {
   const fail: Fail = (where, problem) => {
     throw new ControlError("bad_hostfile", `${name}: ${where}${where === "" ? "" : ": "}${problem}`)
   }
@@ -66,7 +67,7 @@ export function parseHostfile(text: string, name: string): Hostfile {
   const entries = list(file["hosts"], "hosts", "a list of hosts", fail)
   if (entries.length === 0) fail("hosts", "expected at least one host")
   if (entries.length > MAX_HOSTS) fail("hosts", `expected at most ${MAX_HOSTS} hosts, got ${entries.length}`)
-  const backend = backendOf(file["backend"], fail)
+  const backend = wanted ?? backendOf(file["backend"], fail)
   const hosts = entries.map((entry, rank) => hostOf(entry, rank, entries.length, fail))
   checkAddresses(hosts, fail)
   checkCables(hosts, fail)

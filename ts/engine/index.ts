@@ -48,6 +48,7 @@ export {
   type LinkRoundResult,
   openLinkBench,
 } from "./link-bench.ts"
+export type { RankTransport } from "./rank-place.ts"
 export { createRankHost, type RankGroupPlace, type RankHost } from "./rank-host.ts"
 export { RECORD_WORDS, RecordKind } from "./rings/index.ts"
 export { type ModelOptions, type TokenHalfOptions, tokenHalfOptions } from "./token-half-options.ts"

@@ -47,13 +47,13 @@ export async function openLinkBench(
   modelPath: string,
 ): Promise<LinkBench> {
   const { Checkpoint, groupCounters, loadMlx, NativeEngine } = await import("mlx-jaccl-rs")
-  const { device, executor, libmlxPath, numeric, isa, shimPath, threads } = tokenHalfOptions(given)
+  const { device, executor, jacclPath, libmlxPath, numeric, isa, shimPath, threads } = tokenHalfOptions(given)
   loadMlx(libmlxPath, shimPath)
   const engine = new NativeEngine({ device, executor, threads, numeric, isa })
   const whole = { rowStart: 0, rowEnd: -1, columnStart: 0, columnEnd: -1 }
   engine.loadWeight(TABLE, new Checkpoint(modelPath), { parts: [{ name: MODEL, ...whole }], kind: "matrix" })
   const { place, port } = openMeeting(group)
-  await joinRankGroup(engine, place, port)
+  await joinRankGroup(engine, place, port, jacclPath)
   const scaleOfAll = (group.size * (group.size + 1)) / 2
 
   /** The rows as one rank of a group of one would see them. */

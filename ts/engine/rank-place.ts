@@ -19,8 +19,16 @@ export function localPath(path: string, folders: RankPlace["folders"] = []): str
   return found === undefined ? path : `${found[1]}${path.slice(found[0].length)}`
 }
 
+/** Which way collectives go. */
+export interface RankTransport {
+  readonly backend: "tcp" | "jaccl" | "jaccl-ring" | "ring" | "nccl"
+  /** Of JACCL: for each rank, the devices of its cables towards each rank; empty otherwise. */
+  readonly devices: readonly (readonly (readonly string[])[])[]
+}
+
 /** Where the ranks of a group listen, in rank order, and the number that proves that a peer is one of them. */
 export interface RankMeeting {
+  readonly transport: RankTransport
   readonly addresses: readonly { readonly host: string; readonly port: number }[]
   /** 64 hexadecimal digits. */
   readonly nonce: string
@@ -29,18 +37,23 @@ export interface RankMeeting {
 /** From the start of the first rank's engine to that of the last. */
 const MEETING_MS = 60_000
 const CONNECT_MS = 15_000
-/** The last resort; a rank that is gone is noticed at once, one that is stuck by the control plane. */
+/** The last resort; a rank that is gone is noticed at once, one that is stuck by the beats of the group. */
 const OPERATION_MS = 120_000
 
-/** How an error of the shim begins when a step cannot go on because of another rank (shim/group/sockets.h). */
+/** How an error of the shim begins when a step cannot go on because of another rank (shim/group/life.h). */
 const GROUP_LOST = "rank group lost: "
 
 export function isGroupLost(error: unknown): boolean {
   return error instanceof Error && error.message.includes(GROUP_LOST)
 }
 
-/** Tells the port it listens at, waits for the addresses of all, and connects. */
-export async function joinRankGroup(engine: NativeEngine, place: RankPlace, port: MessagePort): Promise<void> {
+/** Tells the port it listens at, waits for the addresses of all, and connects. `jacclPath`: JACCL's transport. */
+export async function joinRankGroup(
+  engine: NativeEngine,
+  place: RankPlace,
+  port: MessagePort,
+  jacclPath: string,
+): Promise<void> {
   const meeting = new Promise<RankMeeting>((resolve, reject) => {
     const late = new EngineError("engine_unavailable", `The ranks did not meet within ${MEETING_MS / 1000} s.`)
     const timer = setTimeout(() => reject(late), MEETING_MS)
@@ -50,7 +63,7 @@ export async function joinRankGroup(engine: NativeEngine, place: RankPlace, port
     })
   })
   port.postMessage(engine.groupListen(place.host))
-  const { addresses, nonce } = await meeting
+  const { addresses, nonce, transport } = await meeting
   port.close()
   engine.groupConnect({
     rank: place.rank,
@@ -58,5 +71,8 @@ export async function joinRankGroup(engine: NativeEngine, place: RankPlace, port
     nonce,
     connectMs: CONNECT_MS,
     operationMs: OPERATION_MS,
+    backend: transport.backend,
+    devices: transport.devices.map((row) => row.map((cables) => [...cables])),
+    jacclPath,
   })
 }

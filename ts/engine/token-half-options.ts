@@ -26,6 +26,8 @@ export interface ModelOptions {
 export interface TokenHalfOptions extends ModelOptions {
   readonly libmlxPath: string
   readonly shimPath: string
+  /** JACCL's transport, opened only where a group goes over RDMA. */
+  readonly jacclPath: string
   readonly device: Device
   /** "auto": own kernels on a CPU; "mlx": MLX's operations everywhere, the reference. */
   readonly executor: "auto" | "mlx"
@@ -53,11 +55,12 @@ const LIMITS: Readonly<
 }
 
 export function tokenHalfOptions(given: Partial<TokenHalfOptions> = {}): TokenHalfOptions {
-  const { libmlxPath, shimPath, device } = platform()
+  const { libmlxPath, shimPath, jacclPath, device } = platform()
   const prefillChunk = given.prefillChunk ?? (device === "cpu" ? 512 : 2048)
   const options: TokenHalfOptions = {
     libmlxPath,
     shimPath,
+    jacclPath,
     device,
     executor: "auto",
     numeric: "int8x2",

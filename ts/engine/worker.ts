@@ -37,7 +37,7 @@ export default async function run({ commandMemory, tokenMemory, port, options, g
   const commands = createCommandRingReader(commandMemory)
   const records = createTokenRingWriter(tokenMemory)
   const nowUs = (): number => Math.round(performance.now() * 1000)
-  if (group !== null) await joinRankGroup(engine, group.place, group.port)
+  if (group !== null) await joinRankGroup(engine, group.place, group.port, options.jacclPath)
   if (group !== null && group.place.rank > 0) {
     const follower = createFollowerHalf({
       engine,
