@@ -167,6 +167,7 @@ function createCharacterPool(): TextPool {
       endOfThoughtIds: [62],
       toolFormat: null,
       eosIds: [0],
+      fillsIn: false,
       hasChatTemplate: true,
     }),
     encode: async (_, prompt) => ({

@@ -40,8 +40,8 @@ export type Prompt =
       /** The last message is an assistant's and is to be continued. */
       readonly continueFinalMessage?: boolean
     }
-  /** `bare`: without the token that begins a text. */
-  | { readonly kind: "text"; readonly text: string; readonly bare?: boolean }
+  /** `bare`: without the token that begins a text. `suffix`: what follows the answer; for models that fill in. */
+  | { readonly kind: "text"; readonly text: string; readonly bare?: boolean; readonly suffix?: string }
   | { readonly kind: "tokens"; readonly ids: readonly number[] }
 
 /** Definitions: crates/mlx-jaccl-rs/shim/opcodes.h (SampleWord). Temperature 0 is greedy. */

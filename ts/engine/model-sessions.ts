@@ -148,6 +148,7 @@ export function createModelSessions(options: ModelSessionsOptions): ModelSession
           "completion",
           ...(text?.facts.hasChatTemplate ? ["chat"] : []),
           ...(text !== null && text.facts.toolFormat !== null ? ["tools"] : []),
+          ...(text?.facts.fillsIn ? ["insert"] : []),
           ...(text !== null && text.facts.reasoning !== null ? ["thinking"] : []),
         ],
       })),

@@ -41,7 +41,6 @@ for (const [path, file, name, honoured] of specified) {
       t.equal(response.status, 400, field)
       t.match(await response.json(), { error: { code: "unsupported_parameter", param: field } })
     }
-    t.ok(refused.length > 0)
     t.same(engine.submitted, [])
   })
 }

@@ -99,3 +99,15 @@ t.test("an effort that the template does not name becomes the nearest it knows",
   t.equal(rendered("{{ reasoning_effort }}", "xhigh"), "high")
   t.equal(rendered("{% if reasoning_effort == 'none' %}0{% endif %}", "none"), "0")
 })
+
+t.test("a text is filled in with the model's own tokens, and refused where it has none", async (t) => {
+  const prompt: Prompt = { kind: "text", text: "a(", suffix: ")" }
+  const filled = (controls: readonly string[]): string =>
+    byteTokenizer(controls).decode(modelText("", controls).encode(prompt).ids, false)
+  const qwen = ["<|fim_prefix|>", "<|fim_middle|>", "<|fim_suffix|>"]
+  t.equal(filled(qwen), "<|fim_prefix|>a(<|fim_suffix|>)<|fim_middle|>")
+  t.equal(filled(["[PREFIX]", "[SUFFIX]"]), "[SUFFIX])[PREFIX]a(")
+  t.ok(modelText("", qwen).facts().fillsIn)
+  t.notOk(modelText("", []).facts().fillsIn)
+  t.throws(() => modelText("", qwen.slice(1)).encode(prompt), { code: "invalid_request", param: "suffix" })
+})

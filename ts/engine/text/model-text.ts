@@ -7,6 +7,7 @@ import { EngineError } from "../errors.ts"
 import type { Prompt } from "../generation.ts"
 import { type ChatPrompt, createChatTemplate } from "./chat-template.ts"
 import type { TokenTextSource } from "./detokenizer.ts"
+import { fillIn } from "./fill-in.ts"
 import { endOfThought, endsInReasoning, type ReasoningMarkers, reasoningMarkers } from "./reasoning.ts"
 import { thinkingOf } from "./thinking-options.ts"
 import { type ToolCallFormat, toolCallFormat } from "./tool-calls/index.ts"
@@ -39,6 +40,8 @@ export interface ModelTextFacts {
   readonly toolFormat: string | null
   /** Tokens that end an answer: the files' own, and the template's end-of-turn markers. */
   readonly eosIds: readonly number[]
+  /** It was trained to write what stands between two texts. */
+  readonly fillsIn: boolean
   readonly hasChatTemplate: boolean
 }
 
@@ -109,8 +112,15 @@ export function createModelText(source: ModelTextSource, tokenizer: TextTokenize
       : `${markers.open}\n\n${markers.close}\n\n`
   }
 
+  const filling = fillIn((text) => tokenizer.encode(text, false, true).length === 1)
+
   /** A raw prompt is the caller's own: its control tokens count. */
-  function encodeText(text: string, bare: boolean): EncodedPrompt {
+  function encodeText(prompt: string, bare: boolean, suffix: string | undefined): EncodedPrompt {
+    if (suffix !== undefined && filling === null)
+      throw new EngineError("invalid_request", "This model has no tokens for filling in: leave suffix out.", {
+        param: "suffix",
+      })
+    const text = suffix === undefined || filling === null ? prompt : filling.prompt(prompt, suffix)
     const hasBos = bosText !== null && bosText !== "" && text.startsWith(bosText)
     return { ids: tokenizer.encode(text, !hasBos && !bare, true), startsInReasoning: false }
   }
@@ -131,7 +141,9 @@ export function createModelText(source: ModelTextSource, tokenizer: TextTokenize
   return {
     encode(prompt) {
       if (prompt.kind === "chat") return encodeChat(prompt)
-      return prompt.kind === "text" ? encodeText(prompt.text, prompt.bare ?? false) : checkIds(prompt.ids)
+      return prompt.kind === "text"
+        ? encodeText(prompt.text, prompt.bare ?? false, prompt.suffix)
+        : checkIds(prompt.ids)
     },
     facts() {
       // On channels a thought ends with its marker, the turn goes on.
@@ -146,6 +158,7 @@ export function createModelText(source: ModelTextSource, tokenizer: TextTokenize
         endOfThoughtIds: markers === null ? [] : [...tokenizer.encode(endOfThought(markers), false, true)],
         toolFormat: format?.name ?? null,
         eosIds: [...new Set([...source.eosIds, ...ends])].filter((id) => id !== undefined),
+        fillsIn: filling !== null,
         hasChatTemplate: source.chatTemplates["default"] !== undefined,
       }
     },

@@ -47,7 +47,7 @@ t.test("tokens outside the vocabulary, too many prompts and echo of tokens are r
     [{ prompt: [1, 2], echo: true }, "echo"],
     [{ prompt: "a", echo: true, logprobs: 1 }, "echo"],
     [{ prompt: "a", best_of: 2 }, "best_of"],
-    [{ prompt: "a", suffix: "b" }, "suffix"],
+    [{ prompt: [1], suffix: "b" }, "suffix"],
     [{ prompt: "a", best_of: 3 }, "best_of"],
     [{ prompt: "a", tools: [] }, "tools"],
     [{ prompt: 5 }, "prompt"],

@@ -46,7 +46,7 @@ export function createCompletionWork(services: Services): PrepareWork {
     ]
     const model = resolveModel(body.model, services.engine.status().models, services.settings)
     const identity = createReplyIdentity("cmpl", model.id)
-    const prompts = promptsOf(body.prompt, model.vocabularySize)
+    const prompts = withSuffix(promptsOf(body.prompt, model.vocabularySize), body.suffix ?? "")
     const perPrompt = body.n ?? 1
     const choices = prompts.length * perPrompt
     if (choices > LIMITS.prompts)
@@ -95,6 +95,14 @@ function echoesOf(body: CompletionRequest, prompts: readonly Prompt[]): Echoes |
     throw unsupported("echo", "'echo' needs a prompt that is text.")
   })
   return { texts, perPrompt }
+}
+
+function withSuffix(prompts: readonly Prompt[], suffix: string): readonly Prompt[] {
+  if (suffix === "") return prompts
+  return prompts.map((prompt) => {
+    if (prompt.kind === "text") return { ...prompt, suffix }
+    throw unsupported("suffix", "'suffix' needs a prompt that is text.")
+  })
 }
 
 function promptsOf(prompt: CompletionRequest["prompt"], vocabularySize: number): Prompt[] {

@@ -22,6 +22,7 @@ export const CompletionRequest = Type.Object(
     echo: Nullable(
       Type.Boolean({ description: "The answer begins with its prompt. Of text prompts, without logprobs." }),
     ),
+    suffix: Nullable(Type.String({ description: "What follows the answer. For models that were trained to fill in." })),
     best_of: Nullable(Type.Integer({ minimum: 1, maximum: LIMITS.choices, description: "Must equal n." })),
   },
   { title: "CompletionRequest" },
