@@ -8,7 +8,7 @@ import { join } from "node:path"
 import t, { type Test } from "tap"
 import { noSshHost, type SshHost, startSshHost } from "./testing/ssh-host.ts"
 import { isAlive, type ServerProcess, startServer } from "./testing/server-process.ts"
-import { until } from "./testing/until.ts"
+import { until, untilReady } from "./testing/until.ts"
 import type { ServeOptions } from "./main.ts"
 
 const PROMPTS = ["What is the capital of France?", "Count to ten.", "Tell me a story about a fox.", "What is 3 + 4?"]
@@ -71,6 +71,15 @@ async function stop(server: ServerProcess): Promise<number | null> {
   return (await server.ended).code
 }
 
+function childrenNamed(parent: number, name: string): number[] {
+  const { stdout } = spawnSync("ps", ["-A", "-o", "pid=,ppid=,comm="], { encoding: "utf8" })
+  return stdout
+    .split("\n")
+    .map((line) => line.trim().split(/\s+/))
+    .filter(([, ppid, comm]) => Number(ppid) === parent && comm === name)
+    .map(([pid]) => Number(pid))
+}
+
 const LISTENING = "0A"
 
 /** "address:port" of every TCP listener of these processes. */
@@ -98,13 +107,19 @@ function listeners(pids: readonly number[]): string[] {
 }
 
 t.test("over two hosts", { skip: noSshHost }, async (t) => {
-  const ssh: SshHost = await startSshHost(t.testdir(), { "node-a": "127.0.0.1", "node-b": "127.0.0.2" })
+  const ssh: SshHost = await startSshHost(t.testdir(), {
+    "node-a": "127.0.0.1",
+    "node-b": "127.0.0.2",
+    "node-c": "127.0.0.3",
+    "node-d": "127.0.0.4",
+  })
+  let expected: readonly string[] = []
   t.teardown(() => ssh.close())
 
   await t.test("a model answers as over one rank, heals a killed remote rank, and leaves nothing behind", async (t) => {
     const hostfile = writeHostfile(t, TWO_HOSTS)
     const alone = start(t, {})
-    const expected = await all(await alone.ready)
+    expected = await all(await alone.ready)
     t.equal(await stop(alone), 0)
 
     const server = start(t, { hostfile, sshConfig: ssh.config })
@@ -128,8 +143,27 @@ t.test("over two hosts", { skip: noSshHost }, async (t) => {
     t.same(await running, expected, "requests that ran when the remote rank was killed are answered")
     const after = await nodes(address)
     t.ok(after[1] !== undefined && after[1].pid !== remote, "by a new one")
+
+    const sshClient = childrenNamed(server.child.pid ?? 0, "ssh")[0] ?? 0
+    process.kill(sshClient, "SIGKILL")
+    await until(() => !isAlive(after[1]?.pid ?? 0))
+    await untilReady(address)
+    t.same(await all(address), expected, "a cut ssh connection ends the rank behind it and heals")
+    const last = await nodes(address)
     t.equal(await stop(server), 0)
-    await until(() => ![...before, ...after].some(({ pid }) => isAlive(pid)))
+    await until(() => ![...before, ...after, ...last].some(({ pid }) => isAlive(pid)))
+  })
+
+  await t.test("four hosts answer as one does", async (t) => {
+    const more = ["c", "d"].map((name, at) => ({ ssh: `node-${name}`, ips: [`127.0.0.${at + 3}`] }))
+    const server = start(t, { hostfile: writeHostfile(t, [...TWO_HOSTS, ...more]), sshConfig: ssh.config })
+    const address = await server.ready
+    const [capital = "", count = ""] = PROMPTS
+    t.same(await Promise.all([complete(address, capital), complete(address, count)]), expected.slice(0, 2))
+    const found = await nodes(address)
+    t.equal(found.length, 4)
+    t.equal(await stop(server), 0)
+    await until(() => !found.some(({ pid }) => isAlive(pid)))
   })
 
   await t.test("a front that is killed leaves no rank on the other host", async (t) => {
@@ -157,9 +191,9 @@ t.test("over two hosts", { skip: noSshHost }, async (t) => {
     },
     {
       what: "a host without sshd",
-      hosts: [NODE_A, { ssh: "node-c", ips: ["127.0.0.2"] }],
-      config: () => ssh.configWith("refused", "Host node-c\n  HostName 127.0.0.3"),
-      says: /nothing answers ssh on node-c: turn on Remote Login/u,
+      hosts: [NODE_A, { ssh: "node-x", ips: ["127.0.0.2"] }],
+      config: () => ssh.configWith("refused", "Host node-x\n  HostName 127.0.0.9"),
+      says: /nothing answers ssh on node-x: turn on Remote Login/u,
     },
     {
       what: "an unknown name",
@@ -180,18 +214,23 @@ t.test("over two hosts", { skip: noSshHost }, async (t) => {
       says: /cannot listen on 192\.0\.2\.7:0.*mend ips of hosts\[0\] in the hostfile/u,
     },
   ]
-  for (const { what, hosts, config, says } of failures) {
-    await t.test(`${what} is said in a sentence`, async (t) => {
-      const server = start(t, { hostfile: writeHostfile(t, hosts), sshConfig: config() })
-      const { code, stderr } = await server.ended
-      t.equal(code, 1)
-      t.match(stderr.trim().split("\n").at(-1), says)
+  await t.test("what keeps a host from taking part is said in a sentence", async (t) => {
+    const folder = t.testdir()
+    const started = failures.map(({ hosts, config }, at) => {
+      const path = join(folder, `hostfile${at}.json`)
+      writeFileSync(path, JSON.stringify(hosts))
+      return start(t, { hostfile: path, sshConfig: config(), stateFolder: join(folder, "state") })
     })
-  }
+    for (const [at, { what, says }] of failures.entries()) {
+      const { code, stderr } = (await started[at]?.ended) ?? { code: null, stderr: "" }
+      t.equal(code, 1)
+      t.match(stderr.trim().split("\n").at(-1), says, what)
+    }
+  })
 
   await t.test("a host whose sshd hangs is given up, and ends at the first signal", async (t) => {
     const sockets: Socket[] = []
-    const silent = createServer((socket) => sockets.push(socket)).listen(0, "127.0.0.4")
+    const silent = createServer((socket) => sockets.push(socket)).listen(0, "127.0.0.10")
     await until(() => silent.listening)
     const bound = silent.address()
     const port = bound === null || typeof bound === "string" ? 0 : bound.port
@@ -199,13 +238,13 @@ t.test("over two hosts", { skip: noSshHost }, async (t) => {
       for (const socket of sockets) socket.destroy()
       silent.close()
     })
-    const config = ssh.configWith("hangs", `Host node-d\n  HostName 127.0.0.4\n  Port ${port}`)
-    const server = start(t, { hostfile: writeHostfile(t, [NODE_A, { ssh: "node-d" }]), sshConfig: config })
+    const config = ssh.configWith("hangs", `Host node-y\n  HostName 127.0.0.10\n  Port ${port}`)
+    const server = start(t, { hostfile: writeHostfile(t, [NODE_A, { ssh: "node-y" }]), sshConfig: config })
     let stderr = ""
     server.child.stderr?.on("data", (text: string) => {
       stderr += text
     })
-    await until(() => stderr.includes("node-d cannot be reached: is it on, on this network, and not asleep?"))
+    await until(() => stderr.includes("node-y cannot be reached: is it on, on this network, and not asleep?"))
     t.equal(await stop(server), 0)
   })
 })
