@@ -8,6 +8,8 @@ import type { Answer } from "./text/index.ts"
 
 export interface ChoiceOptions {
   readonly promptIds: Int32Array
+  /** Tokens that the answer will probably have. */
+  readonly predictionIds?: Int32Array | undefined
   readonly answer: Answer
   /** Completion tokens at most. */
   readonly maxTokens: number
@@ -36,6 +38,7 @@ export type ChoiceNews =
   | { readonly type: "failed"; readonly code: (typeof ERROR_CODES)[number] }
 
 export interface Choice {
+  readonly predictionIds: Int32Array | undefined
   readonly answer: Answer
   readonly journal: Journal
   readonly maxTokens: number
@@ -145,6 +148,7 @@ export function createChoice(options: ChoiceOptions): Choice {
   }
 
   return {
+    predictionIds: options.predictionIds,
     answer,
     journal,
     maxTokens,

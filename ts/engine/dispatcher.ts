@@ -74,6 +74,7 @@ export function createDispatcher({ link, slots: size, onFailed }: DispatcherOpti
       ...key,
       model: session.number,
       promptIds: choice.journal.resumeIds(),
+      ...(choice.predictionIds === undefined ? {} : { predictionIds: choice.predictionIds }),
       sampling: choiceSampling(run.request.sampling, index),
       maxTokens: choice.maxTokens,
       resumed: choice.journal.received,

@@ -77,18 +77,29 @@ export function createEngine(options: EngineOptions): Engine {
       if (closed || session.state !== "loaded" || session.text === null)
         throw new EngineError("engine_unavailable", detail() || "The model is loading.")
       const encoded = await textPool.encode(session.files, run.request.prompt)
-      if (!run.over) admit(run, session, encoded)
+      const { prediction } = run.request
+      const predicted =
+        prediction === undefined
+          ? undefined
+          : await textPool.encode(session.files, { kind: "text", text: prediction, bare: true })
+      if (!run.over) admit(run, session, encoded, predicted?.ids)
     } catch (error) {
       fail(run, error instanceof EngineError ? error : new EngineError("internal", undefined, { cause: error }))
     }
   }
 
-  function admit(run: GenerationRun, session: ModelSession, encoded: EncodedPrompt): void {
+  function admit(
+    run: GenerationRun,
+    session: ModelSession,
+    encoded: EncodedPrompt,
+    prediction: Int32Array | undefined,
+  ): void {
     if (session.text === null || (session.state !== "loaded" && !replay)) throw new EngineError("engine_lost")
     const { facts, tokens } = session.text
     const { request } = run
     const { ids: promptIds, startsInReasoning } = encoded
     const maxTokens = completionRoom(promptIds.length, session.contextLength, request.maxTokens)
+    const predictionIds = prediction?.slice(0, maxTokens)
     const isChat = request.prompt.kind === "chat"
     const tools = request.prompt.kind === "chat" ? (request.prompt.tools ?? []) : []
     const toolFormat = tools.length > 0 && facts.toolFormat !== null ? toolCallFormatByName(facts.toolFormat) : null
@@ -106,7 +117,7 @@ export function createEngine(options: EngineOptions): Engine {
         toolFormat,
         tools,
       })
-      return createChoice({ promptIds, maxTokens, logprobs: request.logprobs ?? -1, answer, thinking })
+      return createChoice({ promptIds, predictionIds, maxTokens, logprobs: request.logprobs ?? -1, answer, thinking })
     })
     run.encoded(choices, promptIds.length)
     choices.forEach((choice, index) => dispatcher.enqueue({ run, choice, index, session }))

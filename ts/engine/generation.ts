@@ -86,6 +86,8 @@ export interface GenerationRequest {
   readonly thinkingBudget?: number
   /** How many answers. */
   readonly choices: number
+  /** What the answer will probably say, in whole or in parts: it comes faster where it does, and is the same anyway. */
+  readonly prediction?: string
   /** Log-probability of each token returned, with this many alternatives (0: the token alone). */
   readonly logprobs?: number
   /** Who is asking, for fairness between clients. */

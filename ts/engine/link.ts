@@ -12,6 +12,8 @@ export interface SubmitCommand {
   /** Number of the model instance. */
   readonly model: number
   readonly promptIds: Int32Array
+  /** Tokens that the answer will probably have, for speculation; absent: nothing is predicted. */
+  readonly predictionIds?: Int32Array
   readonly sampling: SamplingParameters
   /** Completion tokens at most, those already generated included. */
   readonly maxTokens: number

@@ -18,7 +18,7 @@ import {
   type StepPlan,
 } from "./scheduling/index.ts"
 import { type DraftFiles, type DraftModel, loadDraftModel } from "./draft-model.ts"
-import { createNgramProposer, createSpeculator } from "./speculation/index.ts"
+import { createNgramProposer, createRoutedProposer, createSpeculator } from "./speculation/index.ts"
 import type { StepLeader } from "./step-channel.ts"
 import type { ModelOptions } from "./token-half-options.ts"
 
@@ -104,10 +104,12 @@ export function createModelInstance(
     const cache = createPrefixCache(kv)
     const catchUpTokens = options.interleavedChunk
     const openDraft = draft?.open(positions, { targetVocabularySize: vocabularySize, catchUpTokens }) ?? null
-    const proposer = openDraft?.proposer ?? (options.speculate === "ngram" ? createNgramProposer() : null)
+    const proposer = createRoutedProposer(
+      openDraft?.proposer ?? (options.speculate === "ngram" ? createNgramProposer() : null),
+    )
     const makeLoop = (emit: (words: Int32Array) => void, failed: (error: unknown) => void) => {
       const records = createRecordWriter(model, emit, nowUs)
-      const speculator = proposer === null ? null : createSpeculator(proposer, nowUs)
+      const speculator = createSpeculator(proposer, nowUs)
       const scheduler = createScheduler(schedulerOptions, kv, cache, records, nowUs, speculator)
       const loop = createStepLoop(scheduler, runner, { lookAhead, nowUs, onError: failed, mirror })
       return { scheduler, loop, speculator }
@@ -144,11 +146,14 @@ export function createModelInstance(
       scheduler,
       loop,
       facts,
-      speculation: () => speculator?.status ?? null,
+      speculation() {
+        const { status } = speculator
+        return options.speculate === "off" && status.steps === 0 ? null : status
+      },
       kvUse,
       close(tellRequests) {
         scheduler.close(tellRequests)
-        proposer?.close()
+        proposer.close()
         draft?.close()
         parts.close()
       },

@@ -44,3 +44,26 @@ t.test("a draft model that is not there fails the load with a reason", { skip, t
   t.teardown(() => rank.close())
   t.match(rank.loaded, { type: "load_failed", message: /nowhere/ })
 })
+
+t.test(
+  "a predicted answer comes in few steps, and a wrong prediction changes nothing",
+  { skip, timeout },
+  async (t) => {
+    const rank = await startRank(fixture("tiny-qwen3"), {})
+    t.teardown(() => rank.close())
+    const [one] = cases.filter(({ output_ids }) => output_ids.length > 100)
+    const { prompt_ids = [], output_ids = [] } = one ?? {}
+    const ask = { promptIds: Int32Array.from(prompt_ids), maxTokens: output_ids.length, eosIds, client: 1 }
+    const plain = await rank.generate(ask)
+    t.same([plain.tokens, plain.drafted], [output_ids, 0])
+    // Some of it is left out, and some is changed.
+    const predictionIds = Int32Array.from([...output_ids.slice(0, 40), 5, 6, ...output_ids.slice(50)])
+    const predicted = await rank.generate({ ...ask, predictionIds })
+    t.same(predicted.tokens, output_ids)
+    t.ok(predicted.accepted > 50, `${predicted.accepted} of ${predicted.drafted} were right`)
+    const wrong = await rank.generate({ ...ask, predictionIds: Int32Array.from(prompt_ids.toReversed()) })
+    t.same(wrong.tokens, output_ids)
+    const foreign = await rank.generate({ ...ask, predictionIds: Int32Array.of(-1, 1e9, 4) })
+    t.same(foreign.tokens, output_ids, "ids that are no tokens are left out")
+  },
+)

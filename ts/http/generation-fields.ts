@@ -109,3 +109,15 @@ export function resolveModel(
     param: "model",
   })
 }
+
+/** Of OpenAI's predicted output; nothing where the request predicts none. */
+export function predictionOf(prediction: PredictionField | null | undefined): { readonly prediction?: string } {
+  if (prediction === null || prediction === undefined) return {}
+  const { content } = prediction
+  const text = typeof content === "string" ? content : content.map((part) => part.text).join("")
+  return text === "" ? {} : { prediction: text }
+}
+
+interface PredictionField {
+  readonly content: string | readonly { readonly text: string }[]
+}

@@ -63,7 +63,6 @@ const BOOKKEEPING_FIELDS: readonly string[] = [
   "prompt_cache_retention",
   "safety_identifier",
   "client_metadata",
-  "prediction",
   "priority",
   "request_id",
   "cache_prompt",

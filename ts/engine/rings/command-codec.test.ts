@@ -22,6 +22,7 @@ const commands: Command[] = [
     generation: 1,
     model: 0,
     promptIds: Int32Array.of(4, 5),
+    predictionIds: Int32Array.of(6, 7, 8),
     sampling: {
       temperature: 0,
       topP: 1,

@@ -3,8 +3,9 @@
 //
 //   u8 kind, then
 //   submit    u32 slot, u32 generation, u32 model, f64 temperature, f64 topP, u32 topK, f64 minP, u64 seed,
-//             u8 flags (1: ignoreEos, 2: adjustments), u32 maxTokens, u32 resumed, i32 logprobs, u32 client,
-//             u32 n, i32 eosIds[n], u32 n, i32 promptIds[n]; with adjustments:
+//             u8 flags (1: ignoreEos, 2: adjustments, 32: prediction), u32 maxTokens, u32 resumed, i32 logprobs,
+//             u32 client, u32 n, i32 eosIds[n], u32 n, i32 promptIds[n];
+//             with a prediction: u32 n, i32 predictionIds[n]; with adjustments:
 //             f64 repetition, u32 repetition context, f64 presence, f64 frequency, u32 minTokens,
 //             u32 n, (i32 id, f64 bias)[n]
 //   cancel    u32 slot, u32 generation
@@ -19,6 +20,7 @@ import type { Command, SubmitCommand } from "../link.ts"
 const CommandKind = { submit: 1, cancel: 2, load: 3, unload: 4, shutdown: 5 } as const
 const IGNORE_EOS = 1
 const ADJUSTMENTS = 2
+const PREDICTION = 32
 const ADJUSTMENTS_FIXED_BYTES = 3 * 8 + 3 * 4
 const SUBMIT_FIXED_BYTES = 1 + 3 * 4 + 2 * 8 + 4 + 2 * 8 + 1 + 4 * 4 + 2 * 4
 
@@ -63,10 +65,11 @@ function allocate(length: number, kind: number): { bytes: Uint8Array; view: Data
 }
 
 function encodeSubmit(command: SubmitCommand): Uint8Array {
-  const { eosIds, promptIds, sampling } = command
+  const { eosIds, promptIds, predictionIds, sampling } = command
   const { adjustments } = sampling
   const extra = adjustments === undefined ? 0 : ADJUSTMENTS_FIXED_BYTES + 12 * adjustments.logitBias.length
-  const length = SUBMIT_FIXED_BYTES + 4 * (eosIds.length + promptIds.length) + extra
+  const predicted = predictionIds === undefined ? 0 : 4 * (1 + predictionIds.length)
+  const length = SUBMIT_FIXED_BYTES + 4 * (eosIds.length + promptIds.length) + predicted + extra
   const { bytes, view } = allocate(length, CommandKind.submit)
   let at = 1
   const u32 = (value: number): void => {
@@ -86,7 +89,8 @@ function encodeSubmit(command: SubmitCommand): Uint8Array {
   f64(sampling.minP)
   view.setBigUint64(at, BigInt.asUintN(64, sampling.seed), true)
   at += 8
-  view.setUint8(at, (sampling.ignoreEos ? IGNORE_EOS : 0) | (adjustments === undefined ? 0 : ADJUSTMENTS))
+  const flags = (sampling.ignoreEos ? IGNORE_EOS : 0) | (adjustments === undefined ? 0 : ADJUSTMENTS)
+  view.setUint8(at, flags | (predictionIds === undefined ? 0 : PREDICTION))
   at += 1
   u32(command.maxTokens)
   u32(command.resumed)
@@ -94,10 +98,14 @@ function encodeSubmit(command: SubmitCommand): Uint8Array {
   u32(command.client)
   u32(eosIds.length)
   for (const id of eosIds) u32(id)
-  u32(promptIds.length)
-  // Every platform of the project is little-endian.
-  bytes.set(new Uint8Array(promptIds.buffer, promptIds.byteOffset, promptIds.byteLength), at)
-  at += promptIds.byteLength
+  const ids = (list: Int32Array): void => {
+    u32(list.length)
+    // Every platform of the project is little-endian.
+    bytes.set(new Uint8Array(list.buffer, list.byteOffset, list.byteLength), at)
+    at += list.byteLength
+  }
+  ids(promptIds)
+  if (predictionIds !== undefined) ids(predictionIds)
   if (adjustments === undefined) return bytes
   f64(adjustments.repetitionPenalty)
   u32(adjustments.repetitionContext)
@@ -157,6 +165,7 @@ export function decodeCommand(bytes: Uint8Array): Command {
         const [maxTokens, resumed, logprobs, client] = [u32(), u32(), u32() | 0, u32()]
         const eosIds = Array.from(ids())
         const promptIds = ids()
+        const prediction = (flags & PREDICTION) === 0 ? {} : { predictionIds: ids() }
         const plain = { temperature, topP, topK, minP, seed, ignoreEos: (flags & IGNORE_EOS) !== 0 }
         const sampling = (flags & ADJUSTMENTS) === 0 ? plain : { ...plain, adjustments: adjustments() }
         return {
@@ -165,6 +174,7 @@ export function decodeCommand(bytes: Uint8Array): Command {
           generation,
           model,
           promptIds,
+          ...prediction,
           sampling,
           maxTokens,
           resumed,

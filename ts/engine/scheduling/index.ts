@@ -6,7 +6,7 @@ export { createModelRunner, isKvFull, type ModelRunner, RUNNER_REGISTERS } from 
 export { createPrefixCache, type PrefixCache } from "./prefix-cache.ts"
 export { createRecordWriter } from "./record-writer.ts"
 export { createScheduler, type Scheduler, type SchedulerOptions } from "./scheduler.ts"
-export { adjustmentRow, hasSamePrompt, type Sequence } from "./sequence.ts"
+export { adjustmentRow, createSequence, hasSamePrompt, type Sequence } from "./sequence.ts"
 export type { Speculator } from "./speculator.ts"
 export { createStepLoop, type StepLoop } from "./step-loop.ts"
 export { decodePlan, encodePlan, type StepPlan } from "./step-plan.ts"

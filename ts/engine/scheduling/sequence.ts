@@ -18,6 +18,8 @@ export interface Sequence {
   readonly maxTokens: number
   /** Prompt tokens, without those a replay brings back. */
   readonly promptLength: number
+  /** Tokens that its answer will probably have; none: nothing is predicted. */
+  readonly prediction: Int32Array
   /** Prompt and generated tokens that are known: ids[0 .. known - 1]. */
   ids: Int32Array
   known: number
@@ -64,6 +66,7 @@ export function createSequence(
     logprobs: command.logprobs,
     maxTokens: command.maxTokens,
     promptLength,
+    prediction: (command.predictionIds ?? new Int32Array(0)).filter((id) => id >= 0 && id < vocabularySize),
     ids: promptIds,
     known: promptIds.length,
     pending: 0,

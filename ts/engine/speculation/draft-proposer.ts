@@ -134,6 +134,7 @@ export function createDraftProposer(
 
   return {
     kind: "draft",
+    serves: () => true,
     available({ ids, known }, most) {
       const room = Math.min(most, deepest, contextLength - known)
       if (lacksTokens && ids.subarray(0, known).some((id) => id >= vocabularySize)) return 0

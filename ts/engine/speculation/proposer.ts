@@ -20,6 +20,8 @@ export interface Proposed {
 
 export interface Proposer {
   readonly kind: "draft" | "ngram"
+  /** Whether it ever proposes for this sequence. */
+  serves(sequence: Sequence): boolean
   /** How many of `most` tokens it could propose now; 0: none. */
   available(sequence: Sequence, most: number): number
   propose(requests: readonly Request[]): Proposed

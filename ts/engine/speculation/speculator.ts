@@ -48,7 +48,7 @@ export function createSpeculator(proposer: Proposer, nowUs: () => number): Specu
 
   return {
     isActive(sequence) {
-      if (sequence.finished) return false
+      if (sequence.finished || !proposer.serves(sequence)) return false
       const trial = trialOf(sequence)
       trial.look(sequence.known)
       return !trial.resting

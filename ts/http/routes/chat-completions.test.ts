@@ -171,6 +171,13 @@ for (const name of SERVERS) {
       top_k: -1,
       temperature: 0,
       reasoning_effort: "none",
+      prediction: {
+        type: "content",
+        content: [
+          { type: "text", text: "4" },
+          { type: "text", text: "2" },
+        ],
+      },
       tools: [{ type: "function", function: { name: "f" } }],
     })
     t.match(engine.submitted[0], {
@@ -190,6 +197,7 @@ for (const name of SERVERS) {
       maxTokens: 7,
       stop: ["x"],
       choices: 1,
+      prediction: "42",
     })
   })
 }
@@ -216,7 +224,7 @@ t.test(
       t.match(await response.json(), { error: { param, code: "unsupported_parameter" } })
     }
     const neutral = { bad_words: [], best_of: 1, response_format: { type: "text" }, tool_choice: "auto" }
-    const bookkeeping = { user: "u", metadata: { a: "b" }, store: true, service_tier: "auto", prediction: {} }
+    const bookkeeping = { user: "u", metadata: { a: "b" }, store: true, service_tier: "auto" }
     const response = await post("/v1/chat/completions", {
       ...CHAT,
       ...neutral,

@@ -4,7 +4,7 @@ import type { GenerationRequest } from "../../engine/index.ts"
 import { chatCompletion, createChatStreamFormat } from "../chat-format.ts"
 import { chatMessages, toolDefinitions } from "../chat-messages.ts"
 import { HttpError } from "../error-response.ts"
-import { deliveryOf, resolveModel, samplingOf, stopOf } from "../generation-fields.ts"
+import { deliveryOf, predictionOf, resolveModel, samplingOf, stopOf } from "../generation-fields.ts"
 import type { PrepareWork } from "../generation-work.ts"
 import { sortFields, unsupported } from "../refused-fields.ts"
 import { CHAT_FIELDS, COMPLETION_FIELDS } from "../request-fields.ts"
@@ -61,6 +61,7 @@ export function createChatWork(services: Services): PrepareWork {
       maxTokens: body.max_completion_tokens ?? body.max_tokens ?? null,
       stop: stopOf(body.stop),
       choices,
+      ...predictionOf(body.prediction),
       ...(thinkingBudget === null ? {} : { thinkingBudget }),
       ...(logprobs === null ? {} : { logprobs }),
       client,

@@ -4,7 +4,7 @@
 import type { GenerationRequest, Prompt } from "../../engine/index.ts"
 import { completion, createCompletionStreamFormat, type Echoes } from "../completion-format.ts"
 import { HttpError } from "../error-response.ts"
-import { deliveryOf, resolveModel, samplingOf, stopOf } from "../generation-fields.ts"
+import { deliveryOf, predictionOf, resolveModel, samplingOf, stopOf } from "../generation-fields.ts"
 import type { PrepareWork } from "../generation-work.ts"
 import { LIMITS } from "../limits.ts"
 import { sortFields, unsupported } from "../refused-fields.ts"
@@ -65,6 +65,7 @@ export function createCompletionWork(services: Services): PrepareWork {
         maxTokens: body.max_tokens ?? null,
         stop: stopOf(body.stop),
         choices: perPrompt,
+        ...predictionOf(body.prediction),
         ...(logprobs === null ? {} : { logprobs }),
         client,
       }),

@@ -38,6 +38,20 @@ export const samplingFields = {
       description: "Equal seeds give equal answers.",
     }),
   ),
+  prediction: Nullable(
+    Type.Object(
+      {
+        type: Type.Literal("content"),
+        content: Type.Union([
+          Type.String(),
+          Type.Array(Type.Object({ type: Type.Literal("text"), text: Type.String() }), {
+            maxItems: LIMITS.contentParts,
+          }),
+        ]),
+      },
+      { description: "What the answer will probably say. Changes its speed only." },
+    ),
+  ),
   ignore_eos: Nullable(Type.Boolean({ description: "Do not stop at an end-of-turn token. Extension." })),
   presence_penalty: Nullable(
     Type.Number({ minimum: -LIMITS.penalty, maximum: LIMITS.penalty, description: "Default 0." }),
