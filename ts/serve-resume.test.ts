@@ -53,6 +53,8 @@ function said(events: readonly Event[]): string {
   return deltas.map((delta) => `${delta.reasoning_content ?? ""}${delta.content ?? ""}`).join("")
 }
 
+const metrics = async (): Promise<string> => await (await fetch(`${url}/metrics`)).text()
+
 async function queue(): Promise<{ active: number; running: number }> {
   const text = await (await fetch(`${url}/queue`)).text()
   return JSON.parse(text)
@@ -79,6 +81,20 @@ t.test(`a stream that is cut ${CUTS} times at random points says what the uncut 
   }
 })
 
+t.test("a stream that nobody reads goes on after the loss of its rank, too", async (t) => {
+  const long = { ...request, ignore_eos: true, max_tokens: 1_000 }
+  const uncut = said(await take(await post(long), Number.POSITIVE_INFINITY))
+  const response = await post({ ...long, resumable: true })
+  const events = await take(response, 5)
+  const [rank] = server.ranks()
+  if (rank !== undefined) process.kill(rank, "SIGKILL")
+  await until(async () => /^mlx_cluster_engine_restarts_total [1-9]/m.test(await metrics()))
+  const headers = { "last-event-id": "5" }
+  const path = `${url}/v1/streams/${response.headers.get("x-stream-id")}`
+  events.push(...(await take(await fetch(path, { headers }), Number.POSITIVE_INFINITY)))
+  t.equal(said(events), uncut)
+})
+
 t.test("a stream that nobody asked to keep ends with its connection", async (t) => {
   const endless = { ...request, ignore_eos: true, max_tokens: 4_000 }
   for (let round = 0; round < 5; round++) {
@@ -89,4 +105,7 @@ t.test("a stream that nobody asked to keep ends with its connection", async (t) 
     await until(async () => (await queue()).running === 0)
   }
   t.match(await queue(), { active: 0, running: 0 })
+  // In the rank, too: four thousand tokens would take it seconds.
+  const sequences = async () => /^mlx_cluster_engine_sequences (\d+)/m.exec(await metrics())?.[1]
+  await until(async () => (await sequences()) === "0")
 })

@@ -20,6 +20,8 @@ export function renderPrometheus(sources: {
   readonly admission: Admission
   readonly uptimeSeconds: number
   readonly viewers: number
+  readonly sockets: number
+  readonly resumableStreams: number
 }): string {
   const { metrics, engine, cluster, admission } = sources
   const recent = metrics.history().slice(-RATE_SECONDS)
@@ -107,6 +109,8 @@ export function renderPrometheus(sources: {
   ])
   family("gauge", "uptime_seconds", "Seconds since the front started.", one(sources.uptimeSeconds))
   family("gauge", "dashboard_viewers", "Open event streams of the dashboard.", one(sources.viewers))
+  family("gauge", "websockets_open", "Open WebSockets of /v1/stream.", one(sources.sockets))
+  family("gauge", "resumable_streams", "Resumable streams that run or are kept.", one(sources.resumableStreams))
   family("gauge", "front_resident_bytes", "Resident memory of the front process.", one(process.memoryUsage.rss()))
 
   family(

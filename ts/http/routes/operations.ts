@@ -67,6 +67,8 @@ export function operationRoutes(services: Services): Route[] {
           admission,
           uptimeSeconds: services.uptimeSeconds(),
           viewers: services.viewers.size,
+          sockets: services.sockets.size,
+          resumableStreams: services.streams.size,
         })
         exchange.send(200, PROMETHEUS_TYPE, text, FRESH)
       },

@@ -154,6 +154,7 @@ for (const name of SERVERS) {
     t.equal(late.status, 404)
     t.match(await late.json(), { error: { code: "stream_not_found", message: /Send the request again/ } })
     t.match(await (await fetch(`${server.url}/queue`)).json(), { active: 0 })
+    t.match(await (await fetch(`${server.url}/metrics`)).text(), /^mlx_cluster_resumable_streams 0$/m)
   })
 
   t.test(`${name}: more than the cap while nobody reads cancels the request, and its id says so`, async (t) => {
