@@ -1,6 +1,6 @@
 import t from "tap"
 import { ControlError } from "./errors.ts"
-import { createFrameDecoder, encodeMessageFrame, encodePayloadHeader, type Frame } from "./frame.ts"
+import { createFrameDecoder, encodeMessageFrame, encodePayload, type Frame } from "./frame.ts"
 import { MAX_FRAME_BYTES, MAX_MESSAGE_BYTES } from "./limits.ts"
 
 /** A small generator of repeatable numbers (mulberry32). */
@@ -14,8 +14,7 @@ function randomFrom(seed: number): () => number {
   }
 }
 
-const payloadFrame = (kind: number, bytes: Uint8Array) =>
-  Buffer.concat([encodePayloadHeader(kind, bytes.length), bytes])
+const payloadFrame = (kind: number, bytes: Uint8Array) => Buffer.concat(encodePayload(kind, bytes))
 
 function refuses(bytes: Uint8Array, code: string, max = MAX_FRAME_BYTES): boolean {
   try {

@@ -34,13 +34,19 @@ export function encodeMessageFrame(text: string): Uint8Array {
   return frame
 }
 
-/** The bytes before a payload of `payloadBytes`: it is sent after them without being copied. */
-export function encodePayloadHeader(kind: number, payloadBytes: number): Uint8Array {
-  const header = Buffer.allocUnsafe(PAYLOAD_HEADER_BYTES)
-  header.writeUInt32BE(payloadBytes + 3, 0)
-  header.writeUInt8(BINARY, LENGTH_BYTES)
-  header.writeUInt16BE(kind, LENGTH_BYTES + 1)
-  return header
+/** Payloads up to here are copied behind their header: one write of one part costs less than one of two. */
+const JOINED_PAYLOAD_BYTES = 2048
+
+/** The parts of a payload's frame, to be sent one after the other. A large payload is its own part, not copied. */
+export function encodePayload(kind: number, bytes: Uint8Array): readonly Uint8Array[] {
+  const isJoined = bytes.length <= JOINED_PAYLOAD_BYTES
+  const head = Buffer.allocUnsafe(PAYLOAD_HEADER_BYTES + (isJoined ? bytes.length : 0))
+  head.writeUInt32BE(bytes.length + 3, 0)
+  head[LENGTH_BYTES] = BINARY
+  head.writeUInt16BE(kind, LENGTH_BYTES + 1)
+  if (!isJoined) return [head, bytes]
+  head.set(bytes, PAYLOAD_HEADER_BYTES)
+  return [head]
 }
 
 export interface FrameDecoder {
@@ -76,6 +82,14 @@ export function createFrameDecoder(maxFrameBytes: number): FrameDecoder {
     let at = 0
     while (at < chunk.length) {
       if (body === null) {
+        const end = headBytes === 0 ? payloadEnd(chunk, at, decoder.maxFrameBytes) : 0
+        if (end > 0) {
+          const kind = (chunk[at + LENGTH_BYTES + 1] ?? 0) * 256 + (chunk[at + LENGTH_BYTES + 2] ?? 0)
+          const from = at + PAYLOAD_HEADER_BYTES
+          at = end
+          onFrame({ type: "payload", kind, bytes: new Uint8Array(chunk.buffer, chunk.byteOffset + from, end - from) })
+          continue
+        }
         const take = Math.min(head.length - headBytes, chunk.length - at)
         head.set(chunk.subarray(at, at + take), headBytes)
         headBytes += take
@@ -111,6 +125,15 @@ export function createFrameDecoder(maxFrameBytes: number): FrameDecoder {
     }
   }
   return decoder
+}
+
+/** Where the payload frame that begins at `at` ends, if all of it is in the chunk, as nearly always; else 0. */
+function payloadEnd(chunk: Uint8Array, at: number, maxFrameBytes: number): number {
+  if (chunk.length - at < PAYLOAD_HEADER_BYTES || chunk[at + LENGTH_BYTES] !== BINARY) return 0
+  const [a = 0, b = 0, c = 0, d = 0] = [chunk[at], chunk[at + 1], chunk[at + 2], chunk[at + 3]]
+  const length = ((a * 256 + b) * 256 + c) * 256 + d
+  const end = at + LENGTH_BYTES + length
+  return length >= 3 && length <= maxFrameBytes && end <= chunk.length ? end : 0
 }
 
 function checkLength(length: number, maxFrameBytes: number): void {

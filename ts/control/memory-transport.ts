@@ -2,7 +2,7 @@
 // later turns of the event loop, in pieces of a chosen size.
 
 import { ControlError, messageOf } from "./errors.ts"
-import { createFrameDecoder, encodeMessageFrame, encodePayloadHeader } from "./frame.ts"
+import { createFrameDecoder, encodeMessageFrame, encodePayload } from "./frame.ts"
 import { MAX_FRAME_BYTES_BEFORE_AUTH, SEND_BUFFER_BYTES, SEND_OVERFLOW_BYTES } from "./limits.ts"
 import type { Connection, ConnectionHandler, Transport } from "./transport.ts"
 
@@ -148,7 +148,7 @@ function createEnd(remote: string, chunkBytes: number): End {
         decoder.maxFrameBytes = bytes
       },
       writeMessage: (text) => write([encodeMessageFrame(text)]),
-      writePayload: (kind, bytes) => write([encodePayloadHeader(kind, bytes.length), bytes]),
+      writePayload: (kind, bytes) => write(encodePayload(kind, bytes)),
       close,
     },
     join(other) {

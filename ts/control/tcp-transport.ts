@@ -2,7 +2,7 @@
 
 import { createServer, connect, type Server, type Socket } from "node:net"
 import { ControlError, messageOf } from "./errors.ts"
-import { createFrameDecoder, encodeMessageFrame, encodePayloadHeader } from "./frame.ts"
+import { createFrameDecoder, encodeMessageFrame, encodePayload } from "./frame.ts"
 import { CLOSE_FLUSH_MS, MAX_FRAME_BYTES_BEFORE_AUTH, SEND_BUFFER_BYTES, SEND_OVERFLOW_BYTES } from "./limits.ts"
 import type { Address, Connection, ConnectionHandler, Transport } from "./transport.ts"
 
@@ -123,6 +123,11 @@ function connectionOf(socket: Socket): Connection {
       socket.destroy()
       return
     }
+    const [first] = parts
+    if (parts.length === 1 && first !== undefined) {
+      socket.write(first)
+      return
+    }
     socket.cork()
     for (const part of parts) socket.write(part)
     socket.uncork()
@@ -148,7 +153,7 @@ function connectionOf(socket: Socket): Connection {
       decoder.maxFrameBytes = bytes
     },
     writeMessage: (text) => write([encodeMessageFrame(text)]),
-    writePayload: (kind, bytes) => write([encodePayloadHeader(kind, bytes.length), bytes]),
+    writePayload: (kind, bytes) => write(encodePayload(kind, bytes)),
     close,
   }
 }

@@ -12,6 +12,7 @@ const OUTBOX_BYTES = 64 << 20
 
 /** The front's end. Make it before the port can come up: the port does not repeat its state. */
 export function createFrameLink(port: BytePort): EngineLink {
+  const recordWords = createRecordReader()
   let state: LinkState = "connecting"
   let closed = false
   const records: ((words: Int32Array) => void)[] = []
@@ -53,11 +54,23 @@ export function createFrameLink(port: BytePort): EngineLink {
   }
 }
 
-/** Whole records only; copied where the frame lies at an odd address. */
-function recordWords(body: Uint8Array): Int32Array {
-  const bytes = body.length - (body.length % RECORD_BYTES)
-  const aligned = body.byteOffset % 4 === 0 ? body : body.slice()
-  return new Int32Array(aligned.buffer, aligned.byteOffset, bytes / 4)
+/** Records of frames at odd addresses, as most are, are copied here; larger batches get memory of their own. */
+const SCRATCH_WORDS = 64 * RECORD_WORDS
+
+/** Whole records only; the array is valid until the next call. */
+function createRecordReader(): (body: Uint8Array) => Int32Array {
+  const scratch = new Int32Array(SCRATCH_WORDS)
+  const scratchBytes = new Uint8Array(scratch.buffer)
+  /** Of the last length: that of a batch changes seldom. */
+  let view = scratch
+  return (body) => {
+    const words = (body.length - (body.length % RECORD_BYTES)) / 4
+    if (body.byteOffset % 4 === 0) return new Int32Array(body.buffer, body.byteOffset, words)
+    if (words > SCRATCH_WORDS) return new Int32Array(body.slice().buffer, 0, words)
+    scratchBytes.set(body.length === words * 4 ? body : body.subarray(0, words * 4))
+    if (view.length !== words) view = scratch.subarray(0, words)
+    return view
+  }
 }
 
 export interface LinkService {
@@ -140,7 +153,8 @@ export function serveLink(port: BytePort, link: EngineLink): LinkService {
   link.onRecords((words) => {
     if (closed) return
     forgetEnded(words)
-    post(PortKind.records, new Uint8Array(words.buffer, words.byteOffset, words.byteLength).slice())
+    // A copy in Buffer's pool: the words are valid during the call only.
+    post(PortKind.records, Buffer.from(new Uint8Array(words.buffer, words.byteOffset, words.byteLength)))
   })
   link.onNotice((notice) => {
     if (!closed) post(PortKind.notice, Buffer.from(JSON.stringify(notice)))

@@ -40,12 +40,15 @@ export function sleepSync(control: Int32Array, flag: WaitFlag, ready: () => bool
   Atomics.store(control, flag, 0)
 }
 
-/** The same without blocking the thread. The promise does not keep the process alive. */
+/**
+ * The same without blocking the thread. The promise does not keep the process alive. A deadline costs a timer, which is
+ * more than the rest.
+ */
 export async function sleepAsync(
   control: Int32Array,
   flag: WaitFlag,
   ready: () => boolean,
-  timeoutMs: number,
+  timeoutMs?: number,
 ): Promise<void> {
   Atomics.store(control, flag, 1)
   if (!ready()) {

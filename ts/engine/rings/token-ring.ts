@@ -126,12 +126,16 @@ export function createTokenRingReader(memory: SharedArrayBuffer): TokenRingReade
   return {
     drain,
     async run(listener) {
-      for (;;) {
-        if (stopped) break
+      // A wait with a deadline would cost a timer a token: one net for all waits instead.
+      const net = setInterval(() => wake(control, READER_WAITS), SAFETY_POLL_MS).unref()
+      const isReady = () => stopped || filled(control) > 0
+      while (!stopped) {
+        drain(listener)
         // A flood must not keep the event loop from its other work.
-        if (drain(listener) > 0) await new Promise(setImmediate)
-        else await sleepAsync(control, READER_WAITS, () => stopped || filled(control) > 0, SAFETY_POLL_MS)
+        if (filled(control) > 0) await new Promise(setImmediate)
+        else await sleepAsync(control, READER_WAITS, isReady)
       }
+      clearInterval(net)
       drain(listener)
     },
     stop() {
