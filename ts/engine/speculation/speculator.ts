@@ -17,7 +17,7 @@ const ACCEPTANCE_MEMORY = 0.95
 const EXPLORE_EVERY = 24
 const EXPLORE_ACCEPTANCE = 0.6
 /** Where nothing has seemed worth proposing so many times, one sequence gets a little: the costs may have changed. */
-const TRIAL_EVERY = 64
+const TRIAL_EVERY = 16
 const TRIAL_DEPTH = 2
 /** Of the mean depth in the next step. */
 const DEPTH_MEMORY = 0.95
