@@ -5,7 +5,7 @@ import { homedir } from "node:os"
 import { resolve } from "node:path"
 import type { Finding, HostFacts, HostReport } from "../operations/index.ts"
 import { type Command, EXIT, UsageError } from "./command.ts"
-import { HOST_FLAGS, type Hosts, hostsOf } from "./hosts.ts"
+import { HOST_FLAGS, type Hosts, hostsOf, TRANSPORT_FLAG } from "./hosts.ts"
 import { modelFlags, modelPath } from "./model-flags.ts"
 import { packageVersion } from "./package-info.ts"
 import { isSet, text } from "./parse.ts"
@@ -25,6 +25,7 @@ export const doctor: Command = {
     json: { type: "boolean", help: "the findings as JSON, one line" },
     "this-host": { type: "boolean", help: "only the facts of this machine, as JSON (what doctor asks of other hosts)" },
     reach: { type: "string", value: "<address:port>", help: "with --this-host: whether this is reached from here" },
+    ...TRANSPORT_FLAG,
     ...HOST_FLAGS,
   },
   positionals: false,

@@ -5,11 +5,17 @@ import type { Hostfile } from "../control/index.ts"
 import type { RemoteHost } from "../operations/index.ts"
 import { CommandError, type Flags, type FlagValues, UsageError } from "./command.ts"
 import { packageRoot } from "./package-info.ts"
-import { text, texts } from "./parse.ts"
+import { choice, text, texts } from "./parse.ts"
 
 export const HOST_FLAGS: Flags = {
   hostfile: { type: "string", value: "<file>", help: "machines of the cluster (default: hostfile.json)" },
   "ssh-config": { type: "string", value: "<file>", help: "ssh configuration for the other hosts (default: your own)" },
+}
+
+const TRANSPORTS = ["auto", "jaccl", "jaccl-ring", "tcp", "ring", "nccl"] as const
+
+export const TRANSPORT_FLAG: Flags = {
+  transport: { type: "string", value: "<name>", help: `way between the ranks: ${TRANSPORTS.join(", ")} (as in serve)` },
 }
 
 export const ONLY_FLAG: Flags = {
@@ -34,7 +40,8 @@ export async function hostsOf(flags: FlagValues): Promise<Hosts> {
   const path = resolve(text(flags, "hostfile") ?? join(packageRoot(), "hostfile.json"))
   const config = text(flags, "ssh-config")
   const sshConfig = config === undefined ? undefined : resolve(config)
-  const hostfile = await readHostfile(path).catch((error: unknown) => {
+  const transport = choice(flags, "transport", TRANSPORTS) ?? "auto"
+  const hostfile = await readHostfile(path, transport === "auto" ? null : transport).catch((error: unknown) => {
     throw new UsageError(error instanceof Error ? error.message : String(error), { cause: error })
   })
   const all = hostfile.hosts.slice(1).map((host) => remoteHost(host, packageRoot(), sshConfig))

@@ -1,9 +1,10 @@
 // The real program over real ranks: on this machine, and on another host through a real sshd.
 
-import { writeFileSync } from "node:fs"
+import { existsSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
 import t from "tap"
 import { noSshHost, startSshHost } from "../testing/ssh-host.ts"
+import { packageRoot } from "./package-info.ts"
 import { runProgram } from "./testing/run-program.ts"
 
 interface Report {
@@ -37,6 +38,23 @@ t.test("rdma-test measures and checks the links between local ranks", async (t) 
   t.equal(stress.code, 0, stress.stderr)
   t.match(stress.stdout, /^2 ranks over tcp\ntest +bytes +rounds +p50 .*\nstress +1 KiB .*0 of \d+\n/)
   t.match(stress.stdout, /all sums are right\n$/)
+})
+
+const verbs = join(packageRoot(), "target", "fake-verbs", "libmlx_jaccl_verbs.so")
+const noVerbs = existsSync(verbs) ? false : "JACCL over fake verbs is not built: run node scripts/fake-verbs.js"
+
+t.test("rdma-test goes over JACCL, as a mesh and as a ring", { skip: noVerbs }, async (t) => {
+  const env = {
+    MLX_CLUSTER_STATE: t.testdir(),
+    MLX_CLUSTER_JACCL: verbs,
+    FAKE_VERBS_SESSION: `rdma-test-${process.pid}`,
+  }
+  for (const transport of ["jaccl", "jaccl-ring"]) {
+    const words = ["rdma-test", "correctness", "--local-ranks", "2", "--transport", transport, "--json"]
+    const { code, stdout, stderr } = await runProgram(words, { env, deadlineMs: DEADLINE_MS })
+    t.equal(code, 0, stderr)
+    t.match(JSON.parse(stdout), { size: 2, transport: "jaccl", wrong: 0 })
+  }
 })
 
 t.test("what cannot be tested is a sentence", async (t) => {

@@ -2,7 +2,7 @@
 
 import { type Command, CommandError, EXIT, UsageError } from "./command.ts"
 import { STATE_FLAG } from "./background-server.ts"
-import { HOST_FLAGS, hostsOf } from "./hosts.ts"
+import { HOST_FLAGS, hostsOf, TRANSPORT_FLAG } from "./hosts.ts"
 import { isSet, numeral, text } from "./parse.ts"
 import { type Paint, paintFor } from "./terminal.ts"
 import type { LinkGroup, LinkMeasure } from "../link-test.ts"
@@ -60,6 +60,7 @@ export const rdmaTest: Command = {
     "local-ranks": { type: "string", value: "<n>", help: "between processes of this machine, 2 to 4" },
     json: { type: "boolean", help: "the measures as JSON, one line" },
     ...STATE_FLAG,
+    ...TRANSPORT_FLAG,
     ...HOST_FLAGS,
   },
   positionals: true,

@@ -6,7 +6,7 @@ import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { STATE_FLAG } from "./background-server.ts"
 import { type Command, CommandError, EXIT, type FlagValues } from "./command.ts"
-import { HOST_FLAGS } from "./hosts.ts"
+import { HOST_FLAGS, TRANSPORT_FLAG } from "./hosts.ts"
 import { modelFlags } from "./model-flags.ts"
 import { isSet, numeral, text } from "./parse.ts"
 import { startServeChild } from "./serve-child.ts"
@@ -122,6 +122,7 @@ export const verify: Command = {
     threads: { type: "string", value: "<n>", help: "as in serve" },
     json: { type: "boolean", help: "the comparison as JSON, one line" },
     ...STATE_FLAG,
+    ...TRANSPORT_FLAG,
     ...HOST_FLAGS,
   },
   positionals: false,
@@ -140,7 +141,7 @@ export const verify: Command = {
       if (!isJson) process.stdout.write(`${line}\n`)
     }
     const shared = serveWords(flags, SHARED)
-    const cluster = serveWords(flags, ["hostfile", "ssh-config", "local-ranks"])
+    const cluster = serveWords(flags, ["hostfile", "ssh-config", "local-ranks", "transport"])
     const folder = mkdtempSync(join(tmpdir(), "mlx-cluster-verify-"))
     try {
       const alone = join(folder, "hostfile.json")
