@@ -194,4 +194,41 @@ for (const name of SERVERS) {
     other.send(chat("b"))
     t.equal(contentOf(await other.until("done", "b"), "b"), "Paris is the capital of France.")
   })
+
+  t.test(`${name}: broken frames and broken handshakes harm nobody`, async (t) => {
+    const { url, port } = await startServer(t, name)
+    const head = "GET /v1/stream HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+    const key = "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n"
+    const frames: readonly (readonly number[])[] = [
+      // Not masked. uWS takes the text for the mask, and what follows for the text: it waits for more.
+      ...(name === "uws" ? [] : [[0x81, 0x02, 0x7b, 0x7d]]),
+      [0xf1, 0x80, 0, 0, 0, 0], // reserved bits
+      [0x83, 0x80, 0, 0, 0, 0], // an opcode that there is not
+      [0x80, 0x80, 0, 0, 0, 0], // goes on with nothing
+      [0x89, 0xfe, 0x01, 0x00, 0, 0, 0, 0], // a ping too long
+      [0x81, 0xff, 0x7f, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0, 0, 0, 0], // longer than memory
+      [0x81, 0x82, 0, 0, 0, 0, 0xff, 0xfe], // no UTF-8
+    ]
+    for (const frame of frames) {
+      const socket = connect(port, "127.0.0.1").on("error", () => {})
+      socket.write(head + key)
+      const [answer] = await once(socket, "data")
+      t.match(String(answer), /^HTTP\/1\.1 101 /)
+      socket.write(Buffer.from(frame))
+      socket.resume()
+      await once(socket, "close")
+    }
+    const half = connect(port, "127.0.0.1").on("error", () => {})
+    half.write(`${head}\r\n`)
+    const [refused] = await once(half, "data")
+    t.match(String(refused), /^HTTP\/1\.1 4/)
+    half.destroy()
+    const socket = await openSocket(t, url)
+    socket.send(`{"type":"request","id":"deep","path":${"[".repeat(LIMITS.jsonDepth + 1)}`)
+    t.match(await socket.next(), { type: "error", id: null, error: { code: "json_too_deep" } })
+    socket.send({ type: "request", id: "x", path: "__proto__", body: {} })
+    t.match(await socket.next(), { type: "error", id: "x", error: { param: "path" } })
+    socket.send(chat("a"))
+    t.equal(contentOf(await socket.until("done", "a"), "a"), "Paris is the capital of France.")
+  })
 }
