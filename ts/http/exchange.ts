@@ -41,6 +41,9 @@ export interface ExchangeParts {
   onFailure(code: string, message: string, error: unknown): void
 }
 
+/** nginx would gather a stream. */
+const UNBUFFERED = { "x-accel-buffering": "no" } as const
+
 export function createExchange(parts: ExchangeParts): Exchange {
   const { request, response } = parts
   const answer = (status: number, headers: Headers, body: string | Buffer, close: boolean) => {
@@ -73,7 +76,13 @@ export function createExchange(parts: ExchangeParts): Exchange {
     },
     stream(contentType, filler, headers = {}) {
       parts.onStatus(200)
-      const all = { ...parts.headers, "content-type": contentType, "cache-control": "no-cache", ...headers }
+      const all = {
+        ...parts.headers,
+        "content-type": contentType,
+        "cache-control": "no-cache",
+        ...UNBUFFERED,
+        ...headers,
+      }
       return response.stream(200, all, filler)
     },
     switching() {

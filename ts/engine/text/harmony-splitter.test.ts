@@ -1,5 +1,5 @@
 import t, { type Test } from "tap"
-import { createReasoningSplitter, reasoningMarkers, type SplitterOptions } from "./reasoning.ts"
+import { createReasoningSplitter, endOfThought, reasoningMarkers, type SplitterOptions } from "./reasoning.ts"
 
 const MARKERS = reasoningMarkers("<|start|>assistant<|channel|>final<|message|>")
 const CALLS = ["<|channel|>commentary to=functions."]
@@ -79,4 +79,16 @@ t.test("a call passes with its header if calls are read, and as its text if not"
     { reasoning: "1 + 1", content: "" },
     { interruptions: CALLS },
   )
+})
+
+t.test("a thought that is ended by force leads to the answer, and the splitter knows when it thinks", async (t) => {
+  if (MARKERS === null) return t.fail("gpt-oss has markers")
+  const cut = `<|channel|>analysis<|message|>A < b${endOfThought(MARKERS)}`
+  same(t, `${cut}Yes`, { reasoning: "A < b", content: "Yes" })
+  const splitter = createReasoningSplitter({ markers: MARKERS, startsInReasoning: false, interruptions: [] })
+  const thinking = ["<|channel|>analysis", "<|message|>", "A", endOfThought(MARKERS), "Yes"].map((text) => {
+    splitter.push(text)
+    return splitter.thinking
+  })
+  t.same(thinking, [false, true, true, false, false])
 })

@@ -1,5 +1,11 @@
 import t, { type Test } from "tap"
-import { createReasoningSplitter, endsInReasoning, reasoningMarkers, type SplitterOptions } from "./reasoning.ts"
+import {
+  createReasoningSplitter,
+  endOfThought,
+  endsInReasoning,
+  reasoningMarkers,
+  type SplitterOptions,
+} from "./reasoning.ts"
 
 const THINK = { open: "<think>", close: "</think>" }
 
@@ -77,4 +83,9 @@ t.test("the template names the markers, the prompt says whether they are open", 
   t.equal(endsInReasoning(THINK, "user says <think>, assistant\n", false), false)
   t.equal(endsInReasoning(THINK, "<think>\nhm", true), true)
   t.equal(endsInReasoning(THINK, "<think>\nhm</think> So", true), false)
+})
+
+t.test("a thought that is ended by force leads to the answer", async (t) => {
+  same(t, `<think>A < b${endOfThought(THINK)}Yes`, { reasoning: "A < b", content: "Yes" })
+  same(t, `A < b${endOfThought(THINK)}Yes`, { reasoning: "A < b", content: "Yes" }, { startsInReasoning: true })
 })
