@@ -16,7 +16,7 @@ interface Answer {
 }
 
 /** A story at temperature 1: the draft must guess the same draw, not only the likeliest token. */
-async function ask(address: string, seed: number): Promise<Answer> {
+async function ask(address: string, seed: number, more: object = {}): Promise<Answer> {
   const response = await fetch(`${address}/v1/chat/completions`, {
     method: "POST",
     headers: { "content-type": "application/json" },
@@ -27,18 +27,24 @@ async function ask(address: string, seed: number): Promise<Answer> {
       temperature: 1,
       seed,
       max_tokens: 80,
+      ...more,
     }),
     signal: AbortSignal.timeout(ANSWER_MS),
   })
   const body = JSON.parse(await response.text())
   return {
-    text: String(body.choices[0].message.content),
+    text: body.choices.map((choice: { message: { content: string } }) => choice.message.content).join(" | "),
     accepted: Number(body.usage.completion_tokens_details.accepted_prediction_tokens),
   }
 }
 
 const askAll = (address: string): Promise<readonly Answer[]> =>
-  Promise.all([1, 2, 3].map(async (seed) => await ask(address, seed)))
+  Promise.all([
+    ask(address, 1),
+    ask(address, 2),
+    ask(address, 3, { stop: [" the"], n: 2 }),
+    ask(address, 4, { presence_penalty: 1, min_tokens: 30, logit_bias: { 300: 2 } }),
+  ])
 
 function start(t: Test, options: Partial<ServeOptions>): ServerProcess {
   const server = startServer({ model: "tiny", stateFolder: t.testdir(), http: { port: 0 }, ...options })

@@ -185,8 +185,11 @@ export function createChoice(options: ChoiceOptions): Choice {
           if (news?.type === "redirected") return news
           const flags = words[at + 6] ?? 0
           const proposed = (flags & TokenFlag.proposed) === 0 ? 0 : 1
-          draftedTokens += proposed + (flags >>> REFUSED_SHIFT)
-          acceptedTokens += proposed
+          // Tokens behind a stop string count nowhere.
+          if (!answer.finished) {
+            draftedTokens += proposed + (flags >>> REFUSED_SHIFT)
+            acceptedTokens += proposed
+          }
           pending = { id: a, logprob: floatOf(b), endsAnswer: (flags & TokenFlag.ends) !== 0, top: [] }
           return news
         }

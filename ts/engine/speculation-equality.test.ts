@@ -52,6 +52,7 @@ interface Subject {
   readonly asks: readonly Ask[]
   /** Holds some of the requests at once, not all. */
   readonly smallKvBytes: number
+  readonly options?: Partial<TokenHalfOptions>
 }
 
 interface Told {
@@ -122,13 +123,13 @@ async function compare(
 async function compareAll(t: Test, subject: Subject): Promise<void> {
   const { model, drafts, asks: some } = subject
   const [rightDraft] = drafts
-  const plain = await withRank(model, {}, async (rank) => {
+  const plain = await withRank(model, subject.options ?? {}, async (rank) => {
     const answers = await Promise.all(some.map((ask) => rank.generate(ask)))
     return answers.map((answer, index) => told(answer, some[index]))
   })
   const ways: readonly Partial<TokenHalfOptions>[] = [
-    { speculate: "ngram" },
-    ...drafts.map((draftModel) => ({ speculate: "draft" as const, draftModel })),
+    { ...subject.options, speculate: "ngram" },
+    ...drafts.map((draftModel) => ({ ...subject.options, speculate: "draft" as const, draftModel })),
   ]
   for (const way of ways) {
     await t.test(`${way.speculate} ${basename(way.draftModel ?? "")}`, async (t) => {
@@ -163,7 +164,7 @@ t.test("tiny-qwen3-moe", { skip, timeout }, (t) =>
   }),
 )
 
-t.test("random weights, and a draft of the same or of others", { skip, timeout }, async (t) => {
+function randomSubject(t: Test): Subject {
   const folder = t.testdir({ model: {}, other: {} })
   const [model, other] = [join(folder, "model"), join(folder, "other")]
   writeRandomCheckpoint(model, 11)
@@ -171,10 +172,18 @@ t.test("random weights, and a draft of the same or of others", { skip, timeout }
   const ids = (seed: number, length: number): number[] =>
     Array.from({ length }, (_, i) => (seed * 7919 + i * (31 + seed) + ((i * i) % 13)) % RANDOM_VOCABULARY)
   const repeated = [...ids(2, 20), ...ids(2, 20), ...ids(2, 11)]
-  await compareAll(t, {
+  return {
     model,
     drafts: [model, other],
     asks: asks([ids(1, 9), repeated, ids(3, 70)], [3], 40),
     smallKvBytes: 2 ** 20,
-  })
-})
+  }
+}
+
+t.test("random weights, and a draft of the same or of others", { skip, timeout }, (t) =>
+  compareAll(t, randomSubject(t)),
+)
+
+t.test("random weights with the plain kernels", { skip, timeout }, (t) =>
+  compareAll(t, { ...randomSubject(t), options: { isa: "scalar" } }),
+)
