@@ -137,6 +137,22 @@ t.test("system and developer messages may stand anywhere", async (t) => {
   }
 })
 
+t.test("an answer goes on inside the last message, and a named token ends it", async (t) => {
+  const begun = [
+    { role: "user", content: "What is the capital of France?" },
+    { role: "assistant", content: "The capital of" },
+  ]
+  const body = { messages: begun, tools: [], continue_final_message: true, add_generation_prompt: false }
+  const whole: { choices: Choice[] } = JSON.parse(await post(body))
+  t.equal(whole.choices[0]?.message.content, " France is Paris.")
+  const text = await fetch(`${url}/tokenize`, { method: "POST", body: JSON.stringify({ prompt: " Paris" }) })
+  const { tokens }: { tokens: number[] } = JSON.parse(await text.text())
+  const cut: { choices: Choice[] } = JSON.parse(await post({ ...body, stop_token_ids: tokens.slice(0, 1) }))
+  t.match(cut.choices[0], { message: { content: " France is" }, finish_reason: "stop" })
+  const wrong: { error: object } = JSON.parse(await post({ ...body, messages: [question] }))
+  t.match(wrong.error, { param: "continue_final_message" })
+})
+
 t.test("a token's log-probability is that of its entry among the alternatives, streamed or not", async (t) => {
   const body = { messages: [{ role: "user", content: "Tell me a story." }], temperature: 1, seed: 3, max_tokens: 30 }
   const asked = { ...body, tools: [], logprobs: true, top_logprobs: 20, reasoning_effort: "none" }

@@ -6,7 +6,7 @@ import type { EngineErrorCode } from "./errors.ts"
 import type { GenerationRun } from "./generation-run.ts"
 import type { EngineLink } from "./link.ts"
 import type { ModelSession } from "./model-sessions.ts"
-import { choiceSampling, clientNumber } from "./request-check.ts"
+import { choiceSampling, clientNumber, endsOf } from "./request-check.ts"
 import { RECORD_WORDS } from "./rings/record.ts"
 import { createSlotTable, type SlotKey } from "./slots.ts"
 
@@ -69,17 +69,18 @@ export function createDispatcher({ link, slots: size, onFailed }: DispatcherOpti
     const { choice, run, session, index } = job
     const key = slots.acquire(job)
     if (key === null) return false
+    const { sampling, eosIds } = endsOf(run.request, session.text?.facts.eosIds ?? [])
     const sent = link.send({
       kind: "submit",
       ...key,
       model: session.number,
       promptIds: choice.journal.resumeIds(),
       ...(choice.predictionIds === undefined ? {} : { predictionIds: choice.predictionIds }),
-      sampling: choiceSampling(run.request.sampling, index),
+      sampling: choiceSampling(sampling, index),
       maxTokens: choice.maxTokens,
       resumed: choice.journal.received,
       logprobs: run.request.logprobs ?? -1,
-      eosIds: session.text?.facts.eosIds ?? [],
+      eosIds,
       client: clientNumber(run.request.client),
     })
     if (sent) choice.key = key

@@ -249,3 +249,14 @@ t.test("close ends what runs, twice is once", async (t) => {
   t.match(link.commands.at(-1), { kind: "cancel" })
   t.match((await submit()).events, [{ type: "error", error: { code: "engine_unavailable" } }])
 })
+
+t.test("tokens that the request names end its answer, also where the model's own do not", async (t) => {
+  const { link, submit } = await createTestEngine()
+  const sampling = { temperature: 0, topP: 1, topK: 0, minP: 0, seed: 7n, ignoreEos: true }
+  await submit({ stopIds: [5, 6] })
+  t.match(link.submitted(-1), { eosIds: [0, 5, 6], sampling: { ignoreEos: false } })
+  await submit({ stopIds: [5], sampling })
+  t.match(link.submitted(-1), { eosIds: [5], sampling: { ignoreEos: false } })
+  await submit({ sampling })
+  t.match(link.submitted(-1), { eosIds: [0], sampling: { ignoreEos: true } })
+})

@@ -101,6 +101,7 @@ export function createEngine(options: EngineOptions): Engine {
     const maxTokens = completionRoom(promptIds.length, session.contextLength, request.maxTokens)
     const predictionIds = prediction?.slice(0, maxTokens)
     const isChat = request.prompt.kind === "chat"
+    const continues = request.prompt.kind === "chat" && request.prompt.continueFinalMessage === true
     const tools = request.prompt.kind === "chat" ? (request.prompt.tools ?? []) : []
     const toolFormat = tools.length > 0 && facts.toolFormat !== null ? toolCallFormatByName(facts.toolFormat) : null
     const budget = thinkingBudget(request)
@@ -111,7 +112,7 @@ export function createEngine(options: EngineOptions): Engine {
         choice,
         tokens,
         stop: request.stop,
-        keepLeadingSpace: !isChat,
+        keepLeadingSpace: !isChat || continues,
         reasoning: isChat ? facts.reasoning : null,
         startsInReasoning,
         toolFormat,

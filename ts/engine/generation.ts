@@ -82,6 +82,8 @@ export interface GenerationRequest {
   /** Completion tokens; null: as many as the context holds. */
   readonly maxTokens: number | null
   readonly stop: readonly string[]
+  /** Tokens that end the answer beside the model's own, also where those do not. */
+  readonly stopIds?: readonly number[]
   /** Tokens of thought after which the answer begins; absent: as many as the model likes. */
   readonly thinkingBudget?: number
   /** How many answers. */

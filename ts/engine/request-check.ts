@@ -18,6 +18,7 @@ export function checkRequest(request: GenerationRequest, mostChoices: number): v
   if (!whole(choices, 1, mostChoices)) refuse("n", `a whole number from 1 to ${mostChoices}`)
   if (maxTokens !== null && !whole(maxTokens, 1, Number.MAX_SAFE_INTEGER))
     refuse("max_tokens", "a whole number above 0")
+  if (!(request.stopIds ?? []).every((id) => whole(id, 0, 0x7fffffff))) refuse("stop_token_ids", "token ids")
   if (request.thinkingBudget !== undefined && !whole(request.thinkingBudget, 0, Number.MAX_SAFE_INTEGER))
     refuse("thinking_budget", "a whole number")
   if (logprobs !== undefined && !whole(logprobs, 0, MOST_LOGPROBS)) refuse("top_logprobs", `from 0 to ${MOST_LOGPROBS}`)
@@ -54,6 +55,16 @@ export function completionRoom(promptTokens: number, contextLength: number, maxT
       { param: "messages" },
     )
   return Math.min(room, maxTokens ?? room)
+}
+
+/** The tokens that end an answer. Those that the request names do so where it ignores the model's own, too. */
+export function endsOf(
+  { sampling, stopIds = [] }: GenerationRequest,
+  modelEnds: readonly number[],
+): { readonly sampling: SamplingParameters; readonly eosIds: readonly number[] } {
+  if (stopIds.length === 0) return { sampling, eosIds: modelEnds }
+  if (sampling.ignoreEos) return { sampling: { ...sampling, ignoreEos: false }, eosIds: stopIds }
+  return { sampling, eosIds: [...modelEnds, ...stopIds] }
 }
 
 /** Each choice has its own noise; the first is the answer to the same request with one choice. */

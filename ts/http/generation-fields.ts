@@ -76,6 +76,18 @@ export function stopOf(stop: string | readonly string[] | null | undefined): rea
   return typeof stop === "string" ? [stop] : stop
 }
 
+/** Throws invalid_value. */
+export function stopIdsOf(
+  ids: readonly number[] | null | undefined,
+  { vocabularySize }: Pick<ModelInfo, "vocabularySize">,
+): { readonly stopIds?: readonly number[] } {
+  if (ids === null || ids === undefined || ids.length === 0) return {}
+  if (ids.every((id) => id < vocabularySize)) return { stopIds: ids }
+  throw new HttpError("invalid_value", `'stop_token_ids' names no token of the vocabulary of ${vocabularySize}.`, {
+    param: "stop_token_ids",
+  })
+}
+
 /** How the answer is to come. Throws invalid_value. */
 export function deliveryOf(fields: { readonly stream?: boolean | null; readonly resumable?: boolean | null }): {
   readonly streamed: boolean

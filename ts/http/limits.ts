@@ -25,6 +25,8 @@ export const LIMITS = {
   stopStrings: 16,
   /** Length of one stop string. */
   stopChars: 512,
+  /** Token ids in stop_token_ids. */
+  stopTokens: 64,
   /** `n`: answers to one prompt. */
   choices: 16,
   /** Prompts of one /v1/completions request, and prompts times n. */

@@ -28,7 +28,6 @@ const REFUSED_FIELDS: Readonly<Record<string, Neutral>> = {
   suffix: is(""),
   best_of: is(1),
   use_beam_search: is(false),
-  stop_token_ids: emptyList,
   bad_words: emptyList,
   prompt_logprobs: is(0, false),
   truncate_prompt_tokens: never,

@@ -4,7 +4,7 @@ import type { GenerationRequest } from "../../engine/index.ts"
 import { chatCompletion, createChatStreamFormat } from "../chat-format.ts"
 import { chatMessages, toolDefinitions } from "../chat-messages.ts"
 import { HttpError } from "../error-response.ts"
-import { deliveryOf, predictionOf, resolveModel, samplingOf, stopOf } from "../generation-fields.ts"
+import { deliveryOf, predictionOf, resolveModel, samplingOf, stopIdsOf, stopOf } from "../generation-fields.ts"
 import type { PrepareWork } from "../generation-work.ts"
 import { sortFields, unsupported } from "../refused-fields.ts"
 import { CHAT_FIELDS, COMPLETION_FIELDS } from "../request-fields.ts"
@@ -60,6 +60,7 @@ export function createChatWork(services: Services): PrepareWork {
       sampling: samplingOf(body, model),
       maxTokens: body.max_completion_tokens ?? body.max_tokens ?? null,
       stop: stopOf(body.stop),
+      ...stopIdsOf(body.stop_token_ids, model),
       choices,
       ...predictionOf(body.prediction),
       ...(thinkingBudget === null ? {} : { thinkingBudget }),
@@ -94,9 +95,24 @@ export function promptOf(body: ChatCompletionRequest): GenerationRequest["prompt
   return {
     kind: "chat",
     messages: chatMessages(body.messages),
+    ...(continuesFinal(body) ? { continueFinalMessage: true } : {}),
     ...(tools.length === 0 ? {} : { tools }),
     ...(Object.keys(options).length === 0 ? {} : { templateOptions: options }),
   }
+}
+
+function continuesFinal(body: ChatCompletionRequest): boolean {
+  const continues = body.continue_final_message ?? false
+  if (continues && body.messages.at(-1)?.role !== "assistant")
+    throw new HttpError("invalid_value", "'continue_final_message' needs a last message of the assistant.", {
+      param: "continue_final_message",
+    })
+  if (body.add_generation_prompt === continues)
+    throw unsupported(
+      "add_generation_prompt",
+      "'add_generation_prompt' must be the opposite of continue_final_message.",
+    )
+  return continues
 }
 
 /** Null: none asked. */

@@ -4,7 +4,7 @@
 import type { GenerationRequest, Prompt } from "../../engine/index.ts"
 import { completion, createCompletionStreamFormat, type Echoes } from "../completion-format.ts"
 import { HttpError } from "../error-response.ts"
-import { deliveryOf, predictionOf, resolveModel, samplingOf, stopOf } from "../generation-fields.ts"
+import { deliveryOf, predictionOf, resolveModel, samplingOf, stopIdsOf, stopOf } from "../generation-fields.ts"
 import type { PrepareWork } from "../generation-work.ts"
 import { LIMITS } from "../limits.ts"
 import { sortFields, unsupported } from "../refused-fields.ts"
@@ -54,6 +54,7 @@ export function createCompletionWork(services: Services): PrepareWork {
         param: "n",
       })
     const sampling = samplingOf(body, model)
+    const stopIds = stopIdsOf(body.stop_token_ids, model)
     const logprobs = body.logprobs ?? null
     const echoes = echoesOf(body, prompts)
     const requests = prompts.map(
@@ -64,6 +65,7 @@ export function createCompletionWork(services: Services): PrepareWork {
         sampling,
         maxTokens: body.max_tokens ?? null,
         stop: stopOf(body.stop),
+        ...stopIds,
         choices: perPrompt,
         ...predictionOf(body.prediction),
         ...(logprobs === null ? {} : { logprobs }),

@@ -82,6 +82,12 @@ export const ChatCompletionRequest = Type.Object(
           "Tokens of thought after which the answer begins; 0: no thought. Default: the server's. Extension.",
       }),
     ),
+    continue_final_message: Nullable(
+      Type.Boolean({ description: "The last message is an assistant's, and the answer goes on with it. Extension." }),
+    ),
+    add_generation_prompt: Nullable(
+      Type.Boolean({ description: "False only with continue_final_message. Extension." }),
+    ),
     chat_template_kwargs: Nullable(
       Type.Object({
         enable_thinking: Type.Optional(Type.Boolean()),

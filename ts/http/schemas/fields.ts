@@ -93,6 +93,12 @@ export const samplingFields = {
       Type.Array(Type.String({ minLength: 1, maxLength: LIMITS.stopChars }), { maxItems: LIMITS.stopStrings }),
     ]),
   ),
+  stop_token_ids: Nullable(
+    Type.Array(Type.Integer({ minimum: 0, maximum: 0x7fff_ffff }), {
+      maxItems: LIMITS.stopTokens,
+      description: "Tokens that end the answer, unseen. Extension.",
+    }),
+  ),
   stream: Nullable(Type.Boolean()),
   resumable: Nullable(
     Type.Boolean({
