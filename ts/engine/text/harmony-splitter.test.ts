@@ -82,11 +82,11 @@ t.test("a call passes with its header if calls are read, and as its text if not"
 })
 
 t.test("a thought that is ended by force leads to the answer, and the splitter knows when it thinks", async (t) => {
-  if (MARKERS === null) return t.fail("gpt-oss has markers")
-  const cut = `<|channel|>analysis<|message|>A < b${endOfThought(MARKERS)}`
+  const end = MARKERS === null ? "" : endOfThought(MARKERS)
+  const cut = `<|channel|>analysis<|message|>A < b${end}`
   same(t, `${cut}Yes`, { reasoning: "A < b", content: "Yes" })
   const splitter = createReasoningSplitter({ markers: MARKERS, startsInReasoning: false, interruptions: [] })
-  const thinking = ["<|channel|>analysis", "<|message|>", "A", endOfThought(MARKERS), "Yes"].map((text) => {
+  const thinking = ["<|channel|>analysis", "<|message|>", "A", end, "Yes"].map((text) => {
     splitter.push(text)
     return splitter.thinking
   })
