@@ -76,7 +76,7 @@ export function createDispatcher({ link, slots: size, onFailed }: DispatcherOpti
       model: session.number,
       promptIds: choice.journal.resumeIds(),
       ...(choice.predictionIds === undefined ? {} : { predictionIds: choice.predictionIds }),
-      sampling: choiceSampling(sampling, index),
+      sampling: choiceSampling(sampling, index, session.text?.facts.lineBreakIds ?? []),
       maxTokens: choice.maxTokens,
       resumed: choice.journal.received,
       logprobs: run.request.logprobs ?? -1,

@@ -168,6 +168,7 @@ function createCharacterPool(): TextPool {
       toolFormat: null,
       eosIds: [0],
       fillsIn: false,
+      lineBreakIds: [],
       hasChatTemplate: true,
     }),
     encode: async (_, prompt) => ({

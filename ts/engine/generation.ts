@@ -51,12 +51,26 @@ export interface SamplingParameters {
   /** 0 is off. */
   readonly topK: number
   readonly minP: number
+  /** What leaves out more than the tail of the distribution; absent: nothing. */
+  readonly shaping?: DistributionShaping
   /** 64 bits. Equal seeds give equal tokens, alone or in any company. */
   readonly seed: bigint
   /** End-of-turn tokens do not end the answer (benchmarks). */
   readonly ignoreEos: boolean
   /** Changes to the model's logits before anything else; absent: none. */
   readonly adjustments?: LogitAdjustments
+}
+
+/** Definitions: crates/mlx-jaccl-rs/shim/opcodes.h (SampleWord). */
+export interface DistributionShaping {
+  /** Above 0; 1 is off. */
+  readonly typicalP: number
+  /** 0 is off. */
+  readonly xtcProbability: number
+  /** Above 0, at most 0.5. */
+  readonly xtcThreshold: number
+  /** Tokens that XTC never drops, besides those that end a turn. */
+  readonly exemptIds: readonly number[]
 }
 
 /** Definitions and order: crates/mlx-jaccl-rs/shim/opcodes.h (AdjustWord). */

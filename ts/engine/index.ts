@@ -16,6 +16,7 @@ export type {
   GenerationHandle,
   GenerationRequest,
   GenerationTimes,
+  DistributionShaping,
   LogitAdjustments,
   ModelInfo,
   Prompt,

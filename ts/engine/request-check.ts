@@ -26,7 +26,12 @@ export function checkRequest(request: GenerationRequest, mostChoices: number): v
   if (!(sampling.topP > 0 && sampling.topP <= 1)) refuse("top_p", "above 0 and at most 1")
   if (!whole(sampling.topK, 0, 0x7fffffff)) refuse("top_k", "a whole number, 0 for off")
   if (!(sampling.minP >= 0 && sampling.minP <= 1)) refuse("min_p", "from 0 to 1")
-  const { adjustments } = sampling
+  const { adjustments, shaping } = sampling
+  if (shaping !== undefined) {
+    if (!(shaping.typicalP > 0 && shaping.typicalP <= 1)) refuse("typical_p", "above 0 and at most 1")
+    if (!(shaping.xtcProbability >= 0 && shaping.xtcProbability <= 1)) refuse("xtc_probability", "from 0 to 1")
+    if (!(shaping.xtcThreshold > 0 && shaping.xtcThreshold <= 0.5)) refuse("xtc_threshold", "above 0 and at most 0.5")
+  }
   if (adjustments === undefined) return
   const { repetitionPenalty, repetitionContext, presencePenalty, frequencyPenalty, minTokens } = adjustments
   if (!(repetitionPenalty > 0 && Number.isFinite(repetitionPenalty))) refuse("repetition_penalty", "above 0")
@@ -67,9 +72,18 @@ export function endsOf(
   return { sampling, eosIds: [...modelEnds, ...stopIds] }
 }
 
-/** Each choice has its own noise; the first is the answer to the same request with one choice. */
-export function choiceSampling(sampling: SamplingParameters, choice: number): SamplingParameters {
-  return choice === 0 ? sampling : { ...sampling, seed: BigInt.asUintN(64, sampling.seed + BigInt(choice)) }
+/**
+ * Each choice has its own noise; the first is the answer to the same request with one choice. Line breaks stay possible
+ * whatever leaves out tokens: without them a text finds no end.
+ */
+export function choiceSampling(
+  sampling: SamplingParameters,
+  choice: number,
+  lineBreakIds: readonly number[],
+): SamplingParameters {
+  const { shaping } = sampling
+  const shaped = shaping === undefined ? sampling : { ...sampling, shaping: { ...shaping, exemptIds: lineBreakIds } }
+  return choice === 0 ? shaped : { ...shaped, seed: BigInt.asUintN(64, sampling.seed + BigInt(choice)) }
 }
 
 /** FNV-1a of the client's name; 0 for nobody. */

@@ -50,3 +50,10 @@ t.test("a bias of what is no token is refused by name", async (t) => {
       param: "logit_bias",
     })
 })
+
+t.test("typical_p and XTC travel together, and only where one of them acts", async (t) => {
+  const model = { vocabularySize: 50 }
+  t.equal(samplingOf({ typical_p: 1, xtc_probability: 0, xtc_threshold: 0.2 }, model).shaping, undefined)
+  t.match(samplingOf({ typical_p: 0.9 }, model).shaping, { typicalP: 0.9, xtcProbability: 0 })
+  t.match(samplingOf({ xtc_probability: 0.5 }, model).shaping, { typicalP: 1, xtcProbability: 0.5, xtcThreshold: 0.1 })
+})

@@ -1,7 +1,7 @@
 // Wire fields that both completion routes share -> the engine's neutral terms. Knows no route.
 
 import { randomFillSync } from "node:crypto"
-import type { LogitAdjustments, ModelInfo, SamplingParameters } from "../engine/index.ts"
+import type { DistributionShaping, LogitAdjustments, ModelInfo, SamplingParameters } from "../engine/index.ts"
 import { HttpError } from "./error-response.ts"
 import type { Settings } from "./options.ts"
 
@@ -10,6 +10,9 @@ interface SamplingFields {
   readonly top_p?: number | null
   readonly top_k?: number | null
   readonly min_p?: number | null
+  readonly typical_p?: number | null
+  readonly xtc_probability?: number | null
+  readonly xtc_threshold?: number | null
   readonly seed?: number | null
   readonly ignore_eos?: boolean | null
   readonly presence_penalty?: number | null
@@ -20,6 +23,8 @@ interface SamplingFields {
   readonly min_tokens?: number | null
 }
 
+/** The customary threshold of XTC. */
+const XTC_THRESHOLD = 0.1
 /** Tokens that repetition_penalty sees where a request does not say; mlx-lm's. */
 const REPETITION_CONTEXT = 20
 
@@ -30,6 +35,7 @@ export function samplingOf(
 ): SamplingParameters {
   const { defaults = {} } = model
   const adjustments = adjustmentsOf(fields, model)
+  const shaping = shapingOf(fields)
   return {
     temperature: fields.temperature ?? defaults.temperature ?? 1,
     // Some models ship 0 where they mean "off"; a request may not say it.
@@ -39,6 +45,19 @@ export function samplingOf(
     seed: typeof fields.seed === "number" ? BigInt.asUintN(64, BigInt(fields.seed)) : randomSeed(),
     ignoreEos: fields.ignore_eos ?? false,
     ...(adjustments === null ? {} : { adjustments }),
+    ...(shaping === null ? {} : { shaping }),
+  }
+}
+
+/** Null: nothing but the tail is left out. */
+function shapingOf(fields: SamplingFields): DistributionShaping | null {
+  const { typical_p: typicalP, xtc_probability: xtcProbability, xtc_threshold: xtcThreshold } = fields
+  if ((typicalP ?? 1) === 1 && (xtcProbability ?? 0) === 0) return null
+  return {
+    typicalP: typicalP ?? 1,
+    xtcProbability: xtcProbability ?? 0,
+    xtcThreshold: xtcThreshold ?? XTC_THRESHOLD,
+    exemptIds: [],
   }
 }
 

@@ -71,7 +71,10 @@ enum RopeMode : int32_t { ROPE_NONE = 0, ROPE_HALF = 1, ROPE_PAIRS = 2 };  // ha
 enum Activation : int32_t { ACT_SILU = 0, ACT_GELU_TANH = 1, ACT_GELU = 2 };
 enum RouterKind : int32_t { ROUTER_SOFTMAX_TOPK = 0 };
 
-// One row of OP_SAMPLE. temperature 0 is argmax; top_k 0, top_p 1 and min_p 0 are off.
+// One row of OP_SAMPLE. temperature 0 is argmax; top_k 0, top_p 1, min_p 0, typical_p 1 and XTC probability 0 are off.
+// Each filter judges the distribution of the logits at temperature 1; what all keep is drawn from. Then XTC ("exclude
+// top choices"): of the kept tokens whose share of the kept ones is above the threshold, with the given probability
+// (one draw a row, keyed by seed and position) all but the least likely go, except the exempt ones.
 // The noise of token id t at position p is a function of (seed, p, t) only, so that a row's tokens do not depend on
 // its company: Gumbel-max over the kept tokens.
 enum SampleWord : int32_t {
@@ -82,8 +85,14 @@ enum SampleWord : int32_t {
   SAMPLE_SEED_LOW = 4,
   SAMPLE_SEED_HIGH = 5,
   SAMPLE_POSITION = 6,  // of the token that is sampled
-  SAMPLE_RESERVED = 7,
-  SAMPLE_WORDS = 8,
+  // f32. Keeps the tokens whose surprise is nearest to the entropy, until they hold this much (locally typical sampling,
+  // Meister et al. 2023, arXiv 2202.00666).
+  SAMPLE_TYPICAL_P = 7,
+  SAMPLE_XTC_PROBABILITY = 8,  // f32
+  SAMPLE_XTC_THRESHOLD = 9,    // f32
+  SAMPLE_EXEMPT = 10,          // SAMPLE_EXEMPTIONS token ids that XTC never drops, -1: none
+  SAMPLE_EXEMPTIONS = 6,
+  SAMPLE_WORDS = 16,
 };
 
 // One row of OP_ADJUST. For a token that has an entry, in this order: l += bias; if repeated, l = l < 0 ? l * repetition

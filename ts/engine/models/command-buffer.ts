@@ -41,8 +41,12 @@ export const SampleWord = {
   SEED_LOW: 4,
   SEED_HIGH: 5,
   POSITION: 6,
-  RESERVED: 7,
-  WORDS: 8,
+  TYPICAL_P: 7,
+  XTC_PROBABILITY: 8,
+  XTC_THRESHOLD: 9,
+  EXEMPT: 10,
+  EXEMPTIONS: 6,
+  WORDS: 16,
 } as const
 
 export const AdjustWord = { REPETITION: 0, PRESENCE: 1, FREQUENCY: 2, PENDING: 3, COUNT: 4, WORDS: 5 } as const

@@ -30,6 +30,7 @@ const commands: Command[] = [
       minP: 0,
       seed: 0n,
       ignoreEos: false,
+      shaping: { typicalP: 0.9, xtcProbability: 0.5, xtcThreshold: 0.1, exemptIds: [13, 5] },
       adjustments: {
         repetitionPenalty: 1.1,
         repetitionContext: 20,

@@ -3,25 +3,28 @@
 //
 //   u8 kind, then
 //   submit    u32 slot, u32 generation, u32 model, f64 temperature, f64 topP, u32 topK, f64 minP, u64 seed,
-//             u8 flags (1: ignoreEos, 2: adjustments, 32: prediction), u32 maxTokens, u32 resumed, i32 logprobs,
-//             u32 client, u32 n, i32 eosIds[n], u32 n, i32 promptIds[n];
+//             u8 flags (1: ignoreEos, 2: adjustments, 16: shaping, 32: prediction), u32 maxTokens, u32 resumed,
+//             i32 logprobs, u32 client, u32 n, i32 eosIds[n], u32 n, i32 promptIds[n];
 //             with a prediction: u32 n, i32 predictionIds[n]; with adjustments:
 //             f64 repetition, u32 repetition context, f64 presence, f64 frequency, u32 minTokens,
-//             u32 n, (i32 id, f64 bias)[n]
+//             u32 n, (i32 id, f64 bias)[n]; with shaping:
+//             f64 typicalP, f64 xtcProbability, f64 xtcThreshold, u32 n, i32 exemptIds[n]
 //   cancel    u32 slot, u32 generation
 //   load      u32 model, u32 n, utf-8 path[n], u32 n, utf-8 options[n]
 //   unload    u32 model
 //   shutdown
 
 import { EngineError } from "../errors.ts"
-import type { LogitAdjustments } from "../generation.ts"
+import type { DistributionShaping, LogitAdjustments } from "../generation.ts"
 import type { Command, SubmitCommand } from "../link.ts"
 
 const CommandKind = { submit: 1, cancel: 2, load: 3, unload: 4, shutdown: 5 } as const
 const IGNORE_EOS = 1
 const ADJUSTMENTS = 2
+const SHAPING = 16
 const PREDICTION = 32
 const ADJUSTMENTS_FIXED_BYTES = 3 * 8 + 3 * 4
+const SHAPING_FIXED_BYTES = 3 * 8 + 4
 const SUBMIT_FIXED_BYTES = 1 + 3 * 4 + 2 * 8 + 4 + 2 * 8 + 1 + 4 * 4 + 2 * 4
 
 const utf8 = { encode: new TextEncoder(), decode: new TextDecoder("utf-8", { fatal: true }) }
@@ -66,10 +69,11 @@ function allocate(length: number, kind: number): { bytes: Uint8Array; view: Data
 
 function encodeSubmit(command: SubmitCommand): Uint8Array {
   const { eosIds, promptIds, predictionIds, sampling } = command
-  const { adjustments } = sampling
+  const { adjustments, shaping } = sampling
   const extra = adjustments === undefined ? 0 : ADJUSTMENTS_FIXED_BYTES + 12 * adjustments.logitBias.length
+  const shaped = shaping === undefined ? 0 : SHAPING_FIXED_BYTES + 4 * shaping.exemptIds.length
   const predicted = predictionIds === undefined ? 0 : 4 * (1 + predictionIds.length)
-  const length = SUBMIT_FIXED_BYTES + 4 * (eosIds.length + promptIds.length) + predicted + extra
+  const length = SUBMIT_FIXED_BYTES + 4 * (eosIds.length + promptIds.length) + predicted + extra + shaped
   const { bytes, view } = allocate(length, CommandKind.submit)
   let at = 1
   const u32 = (value: number): void => {
@@ -90,7 +94,7 @@ function encodeSubmit(command: SubmitCommand): Uint8Array {
   view.setBigUint64(at, BigInt.asUintN(64, sampling.seed), true)
   at += 8
   const flags = (sampling.ignoreEos ? IGNORE_EOS : 0) | (adjustments === undefined ? 0 : ADJUSTMENTS)
-  view.setUint8(at, flags | (predictionIds === undefined ? 0 : PREDICTION))
+  view.setUint8(at, flags | (shaping === undefined ? 0 : SHAPING) | (predictionIds === undefined ? 0 : PREDICTION))
   at += 1
   u32(command.maxTokens)
   u32(command.resumed)
@@ -106,16 +110,24 @@ function encodeSubmit(command: SubmitCommand): Uint8Array {
   }
   ids(promptIds)
   if (predictionIds !== undefined) ids(predictionIds)
-  if (adjustments === undefined) return bytes
-  f64(adjustments.repetitionPenalty)
-  u32(adjustments.repetitionContext)
-  f64(adjustments.presencePenalty)
-  f64(adjustments.frequencyPenalty)
-  u32(adjustments.minTokens)
-  u32(adjustments.logitBias.length)
-  for (const [id, bias] of adjustments.logitBias) {
-    u32(id)
-    f64(bias)
+  if (adjustments !== undefined) {
+    f64(adjustments.repetitionPenalty)
+    u32(adjustments.repetitionContext)
+    f64(adjustments.presencePenalty)
+    f64(adjustments.frequencyPenalty)
+    u32(adjustments.minTokens)
+    u32(adjustments.logitBias.length)
+    for (const [id, bias] of adjustments.logitBias) {
+      u32(id)
+      f64(bias)
+    }
+  }
+  if (shaping !== undefined) {
+    f64(shaping.typicalP)
+    f64(shaping.xtcProbability)
+    f64(shaping.xtcThreshold)
+    u32(shaping.exemptIds.length)
+    for (const id of shaping.exemptIds) u32(id)
   }
   return bytes
 }
@@ -155,6 +167,12 @@ export function decodeCommand(bytes: Uint8Array): Command {
     const logitBias = Array.from({ length: biases }, () => [u32() | 0, f64()] as const)
     return { repetitionPenalty, repetitionContext, presencePenalty, frequencyPenalty, minTokens, logitBias }
   }
+  const shaping = (): DistributionShaping => ({
+    typicalP: f64(),
+    xtcProbability: f64(),
+    xtcThreshold: f64(),
+    exemptIds: Array.from(ids()),
+  })
   const read = (kind: number): Command => {
     switch (kind) {
       case CommandKind.submit: {
@@ -167,7 +185,8 @@ export function decodeCommand(bytes: Uint8Array): Command {
         const promptIds = ids()
         const prediction = (flags & PREDICTION) === 0 ? {} : { predictionIds: ids() }
         const plain = { temperature, topP, topK, minP, seed, ignoreEos: (flags & IGNORE_EOS) !== 0 }
-        const sampling = (flags & ADJUSTMENTS) === 0 ? plain : { ...plain, adjustments: adjustments() }
+        const adjusted = (flags & ADJUSTMENTS) === 0 ? plain : { ...plain, adjustments: adjustments() }
+        const sampling = (flags & SHAPING) === 0 ? adjusted : { ...adjusted, shaping: shaping() }
         return {
           kind: "submit",
           slot,

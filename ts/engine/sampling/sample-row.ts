@@ -11,9 +11,13 @@ const LEAST_TEMPERATURE = 1e-4
 /** Checked parameters as words; the position is written for each token. */
 export type SampleTemplate = Int32Array
 
-/** Throws EngineError "invalid_request" that names the parameter; clamps what has a harmless nearest value. */
-export function sampleTemplate(sampling: SamplingParameters, vocabularySize: number): SampleTemplate {
-  const { temperature, topP, topK, minP, seed } = sampling
+/** `endIds`: tokens that end a turn. Throws EngineError "invalid_request" that names the parameter; clamps what has a harmless nearest value. */
+export function sampleTemplate(
+  sampling: SamplingParameters,
+  vocabularySize: number,
+  endIds: readonly number[] = [],
+): SampleTemplate {
+  const { temperature, topP, topK, minP, seed, shaping } = sampling
   const within = (name: string, value: number, least: number, most: number): void => {
     if (value >= least && value <= most) return
     const message = `${name} is ${value}, not between ${least} and ${most}.`
@@ -22,6 +26,9 @@ export function sampleTemplate(sampling: SamplingParameters, vocabularySize: num
   within("temperature", temperature, 0, Number.MAX_VALUE)
   within("top_p", topP, 0, 1)
   within("min_p", minP, 0, 1)
+  within("typical_p", shaping?.typicalP ?? 1, 0, 1)
+  within("xtc_probability", shaping?.xtcProbability ?? 0, 0, 1)
+  within("xtc_threshold", shaping?.xtcThreshold ?? 0, 0, 0.5)
   within("top_k", topK, 0, Number.MAX_SAFE_INTEGER)
 
   const words = new Int32Array(SampleWord.WORDS)
@@ -30,6 +37,12 @@ export function sampleTemplate(sampling: SamplingParameters, vocabularySize: num
   floats[SampleWord.TOP_P] = topP
   words[SampleWord.TOP_K] = topK >= vocabularySize ? 0 : topK
   floats[SampleWord.MIN_P] = minP
+  floats[SampleWord.TYPICAL_P] = shaping?.typicalP ?? 1
+  floats[SampleWord.XTC_PROBABILITY] = shaping?.xtcProbability ?? 0
+  floats[SampleWord.XTC_THRESHOLD] = shaping?.xtcThreshold ?? 0
+  const exempt = [...(shaping?.exemptIds ?? []), ...endIds].slice(0, SampleWord.EXEMPTIONS)
+  words.fill(-1, SampleWord.EXEMPT, SampleWord.WORDS)
+  words.set(exempt, SampleWord.EXEMPT)
   words[SampleWord.SEED_LOW] = Number(BigInt.asIntN(32, seed))
   words[SampleWord.SEED_HIGH] = Number(BigInt.asIntN(32, seed >> 32n))
   return words

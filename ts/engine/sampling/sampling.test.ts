@@ -17,6 +17,20 @@ t.test("parameters become words, the seed both halves, top_k beyond the vocabula
   t.equal(rows[SampleWord.WORDS + SampleWord.SEED_HIGH], 1)
 })
 
+const shaping = { typicalP: 0.5, xtcProbability: 0.25, xtcThreshold: 0.125, exemptIds: [10] }
+
+t.test("XTC spares line breaks and the tokens that end a turn, as many as there is room for", async (t) => {
+  const words = sampleTemplate({ ...greedy, shaping }, 4096, [2, 3])
+  const floats = new Float32Array(words.buffer)
+  t.equal(floats[SampleWord.TYPICAL_P], 0.5)
+  t.equal(floats[SampleWord.XTC_PROBABILITY], 0.25)
+  t.equal(floats[SampleWord.XTC_THRESHOLD], 0.125)
+  t.same([...words.subarray(SampleWord.EXEMPT)], [10, 2, 3, -1, -1, -1])
+  const many = sampleTemplate({ ...greedy, shaping }, 4096, [2, 3, 4, 5, 6, 7, 8])
+  t.same([...many.subarray(SampleWord.EXEMPT)], [10, 2, 3, 4, 5, 6])
+  t.equal(new Float32Array(sampleTemplate(greedy, 4096).buffer)[SampleWord.TYPICAL_P], 1, "off unless asked")
+})
+
 t.test("what is out of range is refused by name", async (t) => {
   for (const [wrong, param] of [
     [{ temperature: -1 }, "temperature"],
@@ -24,6 +38,9 @@ t.test("what is out of range is refused by name", async (t) => {
     [{ topP: 1.5 }, "top_p"],
     [{ minP: -0.1 }, "min_p"],
     [{ topK: -1 }, "top_k"],
+    [{ shaping: { ...shaping, typicalP: 1.1 } }, "typical_p"],
+    [{ shaping: { ...shaping, xtcProbability: -1 } }, "xtc_probability"],
+    [{ shaping: { ...shaping, xtcThreshold: 0.6 } }, "xtc_threshold"],
   ] as const) {
     t.throws(() => sampleTemplate({ ...greedy, ...wrong }, 4096), { code: "invalid_request", param })
   }

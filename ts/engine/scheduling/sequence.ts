@@ -61,7 +61,7 @@ export function createSequence(
     generation: command.generation,
     client: command.client,
     eosIds: new Set(eosIds),
-    template: sampleTemplate(sampling, vocabularySize),
+    template: sampleTemplate(sampling, vocabularySize, command.eosIds),
     adjuster,
     logprobs: command.logprobs,
     maxTokens: command.maxTokens,

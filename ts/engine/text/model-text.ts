@@ -42,6 +42,8 @@ export interface ModelTextFacts {
   readonly eosIds: readonly number[]
   /** It was trained to write what stands between two texts. */
   readonly fillsIn: boolean
+  /** The token of a line break, where there is one. */
+  readonly lineBreakIds: readonly number[]
   readonly hasChatTemplate: boolean
 }
 
@@ -151,7 +153,9 @@ export function createModelText(source: ModelTextSource, tokenizer: TextTokenize
       const ends = END_OF_TURN.flatMap((text) =>
         text !== notEnd && templates.includes(text) ? [controls.get(text)] : [],
       )
+      const lineBreak = [...tokenizer.encode("\n", false, true)]
       return {
+        lineBreakIds: lineBreak.length === 1 ? lineBreak : [],
         tokens: tokenTextSource(tokenizer, controls, visibleTexts(markers, format)),
         vocabularySize: tokenizer.vocabularySize,
         reasoning: markers,

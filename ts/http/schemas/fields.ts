@@ -31,6 +31,28 @@ export const samplingFields = {
     }),
   ),
   min_p: Nullable(Type.Number({ minimum: 0, maximum: 1, description: "Default: the model's own, else 0. Extension." })),
+  typical_p: Nullable(
+    Type.Number({
+      exclusiveMinimum: 0,
+      maximum: 1,
+      description:
+        "Locally typical sampling: keeps the least surprising tokens that hold this much. 1 is off. Extension.",
+    }),
+  ),
+  xtc_probability: Nullable(
+    Type.Number({
+      minimum: 0,
+      maximum: 1,
+      description: "How often XTC excludes the top choices. 0 is off. Extension.",
+    }),
+  ),
+  xtc_threshold: Nullable(
+    Type.Number({
+      exclusiveMinimum: 0,
+      maximum: 0.5,
+      description: "Share above which a token is a top choice of XTC. Default 0.1. Extension.",
+    }),
+  ),
   seed: Nullable(
     Type.Integer({
       minimum: Number.MIN_SAFE_INTEGER,

@@ -22,10 +22,10 @@ uint64_t splitmix64(uint64_t x) {
 constexpr float kInfinity = std::numeric_limits<float>::infinity();
 
 struct Rows {
-  std::vector<float> inverse_temperature, top_p, log_min_p;
-  std::vector<int32_t> top_k;
+  std::vector<float> inverse_temperature, top_p, log_min_p, typical_p, xtc_threshold;
+  std::vector<int32_t> top_k, exempt;
   std::vector<uint32_t> key_low, key_high;  // of the noise
-  bool sampled = false, filtered = false;
+  bool sampled = false, filtered = false, typical = false, xtc = false;
 };
 
 Rows read_rows(const int32_t* words, int rows, int vocabulary) {
@@ -45,8 +45,16 @@ Rows read_rows(const int32_t* words, int rows, int vocabulary) {
     r.top_k.push_back(by_k ? top_k : vocabulary);
     r.key_low.push_back(static_cast<uint32_t>(key));
     r.key_high.push_back(static_cast<uint32_t>(key >> 32));
+    const float typical_p = as_float(words[SAMPLE_TYPICAL_P]), probability = as_float(words[SAMPLE_XTC_PROBABILITY]);
+    const bool typical = typical_p > 0 && typical_p < 1;
+    const bool xtc = probability > 0 && static_cast<double>(splitmix64(~key) >> 11) * 0x1p-53 < probability;
+    r.typical_p.push_back(typical ? typical_p : kInfinity);
+    r.xtc_threshold.push_back(xtc ? as_float(words[SAMPLE_XTC_THRESHOLD]) : kInfinity);
+    r.exempt.insert(r.exempt.end(), words + SAMPLE_EXEMPT, words + SAMPLE_EXEMPT + SAMPLE_EXEMPTIONS);
     r.sampled |= sampled;
-    r.filtered |= sampled && (by_p || by_k || by_min);
+    r.filtered |= sampled && (by_p || by_k || by_min || typical || xtc);
+    r.typical |= sampled && typical;
+    r.xtc |= sampled && xtc;
   }
   return r;
 }
@@ -68,6 +76,34 @@ mx::array noise(const Rows& r, int rows, int vocabulary, mx::Stream s) {
       mx::multiply(mx::add(mx::astype(near, mx::float32, s), mx::array(0.5f), s), mx::array(0x1p-32f), s);
   const mx::array log_rest = mx::where(high, mx::log(f, s), mx::log1p(mx::negative(f, s), s), s);
   return mx::negative(mx::log(mx::negative(log_rest, s), s), s);
+}
+
+// keep [rows, vocabulary] in descending order of the logits, order: the token ids; below: logits less the largest, by
+// token. Leaves the typical tokens, or the first one where none of the kept is typical.
+mx::array keep_typical(const mx::array& keep, const mx::array& below, const mx::array& order, const mx::array& p,
+                       mx::Stream s) {
+  const mx::array share = mx::softmax(below, 1, true, s);
+  const mx::array finite = mx::maximum(below, mx::array(-1e30f), s);
+  const mx::array mean = mx::sum(mx::multiply(share, finite, s), 1, true, s);
+  const mx::array nearest = mx::argsort(mx::abs(mx::subtract(finite, mean, s), s), 1, s);
+  const mx::array held = mx::cumsum(mx::take_along_axis(share, nearest, 1, s), 1, false, false, std::nullopt, s);
+  const mx::array first = mx::equal(mx::arange(0, keep.shape(1), mx::int32, s), mx::array(0), s);
+  const mx::array typical = mx::logical_or(mx::less(held, p, s), first, s);
+  const mx::array by_token = mx::put_along_axis(mx::zeros(keep.shape(), mx::bool_, s), nearest, typical, 1, s);
+  const mx::array both = mx::logical_and(keep, mx::take_along_axis(by_token, order, 1, s), s);
+  return mx::where(mx::any(both, 1, true, s), both, first, s);
+}
+
+// sorted: logits in that order. threshold [rows, 1], infinite where XTC does not act; exempt: SAMPLE_EXEMPTIONS a row.
+mx::array exclude_top_choices(const mx::array& keep, const mx::array& sorted, const mx::array& order,
+                              const mx::array& threshold, const std::vector<int32_t>& exempt, mx::Stream s) {
+  const mx::array share = mx::softmax(mx::where(keep, sorted, mx::array(-kInfinity), s), 1, true, s);
+  const mx::array top = mx::logical_and(keep, mx::greater(share, threshold, s), s);
+  const mx::array number = mx::cumsum(mx::astype(top, mx::int32, s), 1, false, true, std::nullopt, s);
+  mx::array goes = mx::logical_and(top, mx::less(number, mx::max(number, 1, true, s), s), s);
+  const mx::array ids(exempt.data(), {keep.shape(0), 1, SAMPLE_EXEMPTIONS});
+  const mx::array spared = mx::any(mx::equal(mx::expand_dims(mx::astype(order, mx::int32, s), 2, s), ids, s), 2, false, s);
+  return mx::logical_and(keep, mx::logical_or(mx::logical_not(goes, s), spared, s), s);
 }
 
 }  // namespace
@@ -93,6 +129,8 @@ mx::array sample_arrays(const mx::array& logits, const int32_t* words, int rows,
     mx::array keep = mx::logical_and(mx::less(rank, column(r.top_k), s), mx::less(before, column(r.top_p), s), s);
     keep = mx::logical_and(keep, mx::greater_equal(sorted, column(r.log_min_p), s), s);
     keep = mx::logical_or(keep, mx::equal(rank, mx::array(0), s), s);
+    if (r.typical) keep = keep_typical(keep, below, order, column(r.typical_p), s);
+    if (r.xtc) keep = exclude_top_choices(keep, sorted, order, column(r.xtc_threshold), r.exempt, s);
     const mx::array kept = mx::where(keep, mx::take_along_axis(scores, order, 1, s), mx::array(-kInfinity), s);
     chosen = mx::take_along_axis(order, mx::argmax(kept, 1, true, s), 1, s);
   } else {

@@ -105,7 +105,14 @@ struct AdjustRow { float repetition, presence, frequency; int32_t pending; const
 // logits [rows, vocabulary] -> y. pending is a token, or -1.
 void adjust(Context&, const float* logits, int rows, int vocabulary, const AdjustRow*, float* y);
 
-struct SampleRow { float temperature, top_p, min_p; int top_k; uint64_t seed; int position; };
+struct SampleRow {
+  float temperature, top_p, min_p;
+  int top_k;
+  uint64_t seed;
+  int position;
+  float typical_p = 1, xtc_probability = 0, xtc_threshold = 0;
+  int32_t exempt[6] = {-1, -1, -1, -1, -1, -1};
+};
 // logits [rows, vocabulary] -> tokens [rows], and log-probabilities at temperature 1 of those tokens unless null.
 void sample(Context&, const float* logits, int rows, int vocabulary, const SampleRow*, int32_t* tokens,
             float* logprobs);

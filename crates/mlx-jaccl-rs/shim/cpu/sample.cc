@@ -1,6 +1,7 @@
-// Sampling in mlx-lm's order: top_p, min_p and top_k on log-probabilities at temperature 1, then Gumbel-max at the
-// row's temperature. All three filters keep a prefix of the tokens in descending order (equal logits: lower id first),
-// so their intersection is the shortest prefix, and none of them needs a full sort.
+// Sampling in mlx-lm's order: the filters on log-probabilities at temperature 1, then Gumbel-max at the row's
+// temperature. top_p, min_p and top_k keep a prefix of the tokens in descending order (equal logits: lower id first),
+// so their intersection is the shortest prefix, and none of them needs a full sort. typical_p and XTC then leave out
+// some (sample-filters.cc).
 //
 // Noise of token id t at position p: gumbel(key, t) (kernels/sampling.inc), key = splitmix64 of seed and position.
 #include <algorithm>
@@ -8,6 +9,7 @@
 #include <limits>
 
 #include "context.h"
+#include "sample-filters.h"
 
 namespace mj::cpu {
 namespace {
@@ -65,13 +67,19 @@ int draw(const Kernels& k, const float* x, int n, const SampleRow& row, double& 
   const bool top_p = row.top_p > 0 && row.top_p < 1, top_k = row.top_k > 0 && row.top_k < n;
   const bool min_p = row.min_p > 0;
   const uint64_t key = key_of(row);
-  if (!top_p && !top_k && !min_p) return k.gumbel_argmax(x, nullptr, n, max, inverse, key);
+  const bool typical = row.typical_p > 0 && row.typical_p < 1;
+  const bool xtc = xtc_applies(row, splitmix64(~key));
+  if (!top_p && !top_k && !min_p && !typical && !xtc) return k.gumbel_argmax(x, nullptr, n, max, inverse, key);
   const float floor = min_p ? max + std::log(std::min(row.min_p, 1.f)) : -std::numeric_limits<float>::infinity();
-  if (top_p) total = k.sum_exp(x, n, max);
+  if (top_p || typical) total = k.sum_exp(x, n, max);
   const double limit = double(row.top_p) * total;
   auto ids = reinterpret_cast<int32_t*>(scratch.bytes(size_t(n) * sizeof(int32_t)));
   int count = 0;
+  // Without a filter that keeps a prefix every token is a candidate.
+  const bool prefix = top_p || top_k || min_p;
+  if (!prefix) count = k.collect(x, n, -std::numeric_limits<float>::infinity(), ids);
   for (float depth : kDepths) {
+    if (!prefix) break;
     const float threshold = std::max(floor, max - depth);
     count = k.collect(x, n, threshold, ids);
     if (threshold == floor || (top_k && count >= row.top_k)) break;
@@ -88,6 +96,9 @@ int draw(const Kernels& k, const float* x, int n, const SampleRow& row, double& 
     count = row.top_k;
   }
   if (top_p) count = keep_top_p(x, ids, count, max, limit);
+  if (typical) count = keep_typical(x, n, ids, count, max, total, row.typical_p);
+  if (xtc) count = exclude_top_choices(x, ids, count, max, row);
+  if (count == 0) return best;
   std::sort(ids, ids + count);  // the first of equal scores is the lowest id
   return k.gumbel_argmax(x, ids, count, max, inverse, key);
 }

@@ -113,8 +113,12 @@ class Runner {
       const int32_t* s = w + 4 + i * SAMPLE_WORDS;
       const uint64_t seed = static_cast<uint32_t>(s[SAMPLE_SEED_LOW]) |
                             static_cast<uint64_t>(static_cast<uint32_t>(s[SAMPLE_SEED_HIGH])) << 32;
-      rows_.push_back({as_float(s[SAMPLE_TEMPERATURE]), as_float(s[SAMPLE_TOP_P]), as_float(s[SAMPLE_MIN_P]),
-                       s[SAMPLE_TOP_K], seed, s[SAMPLE_POSITION]});
+      auto& row = rows_.emplace_back(cpu::SampleRow{as_float(s[SAMPLE_TEMPERATURE]), as_float(s[SAMPLE_TOP_P]),
+                                                    as_float(s[SAMPLE_MIN_P]), s[SAMPLE_TOP_K], seed,
+                                                    s[SAMPLE_POSITION], as_float(s[SAMPLE_TYPICAL_P]),
+                                                    as_float(s[SAMPLE_XTC_PROBABILITY]),
+                                                    as_float(s[SAMPLE_XTC_THRESHOLD])});
+      std::copy_n(s + SAMPLE_EXEMPT, SAMPLE_EXEMPTIONS, row.exempt);
     }
     int32_t* out = ints(in.dst);
     cpu::sample(context_, floats(in.a), rows, vocabulary, rows_.data(), out, in.dst2 < 0 ? nullptr : floats(in.dst2));
