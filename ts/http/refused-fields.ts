@@ -31,7 +31,6 @@ const REFUSED_FIELDS: Readonly<Record<string, Neutral>> = {
   bad_words: emptyList,
   prompt_logprobs: is(0, false),
   truncate_prompt_tokens: never,
-  typical_p: is(0, 1),
   xtc_probability: is(0),
   mirostat: is(0),
   guided_json: never,
