@@ -31,7 +31,6 @@ const REFUSED_FIELDS: Readonly<Record<string, Neutral>> = {
   bad_words: emptyList,
   prompt_logprobs: is(0, false),
   truncate_prompt_tokens: never,
-  xtc_probability: is(0),
   mirostat: is(0),
   guided_json: never,
   guided_regex: never,
