@@ -56,7 +56,8 @@ t.test("answers with a draft are those without, over one rank and over two, and 
   const expected = await askAll(await start(t, {}).ready)
   t.ok(expected.every(({ accepted }) => accepted === 0))
   for (const localRanks of [1, 2]) {
-    const address = await start(t, { draftModel: DRAFT, localRanks }).ready
+    const server = start(t, { draftModel: DRAFT, localRanks })
+    const address = await server.ready
     const answers = await askAll(address)
     t.same(
       answers.map(({ text }) => text),
@@ -70,6 +71,13 @@ t.test("answers with a draft are those without, over one rank and over two, and 
     const metrics = await (await fetch(`${address}/metrics`)).text()
     t.match(metrics, /^mlx_cluster_speculation_accepted_tokens_total [1-9]\d*$/mu)
     const { requests } = JSON.parse(await (await fetch(`${address}/requests`)).text())
+    const running = askAll(address)
+    process.kill(Math.max(...server.ranks()), "SIGKILL")
+    t.same(
+      (await running).map(({ text }) => text),
+      expected.map(({ text }) => text),
+      "and so are answers that go on after a rank was lost",
+    )
     t.ok(requests.some((one: Record<string, unknown>) => one["accepted_tokens"] === answers[0]?.accepted))
   }
 })

@@ -40,6 +40,12 @@ interface Row extends Request {
 
 const NOTHING = new Int32Array(0)
 
+/**
+ * A long prompt is worth reading for the draft only where a long answer follows, and how long it will be is best guessed
+ * by how long it is: so many tokens are caught up on for each that was generated.
+ */
+const CATCH_UP_EACH = 128
+
 export function createDraftProposer(
   engine: DraftCalls,
   model: Model,
@@ -135,8 +141,11 @@ export function createDraftProposer(
   return {
     kind: "draft",
     serves: () => true,
-    available({ ids, known }, most) {
+    available(sequence, most) {
+      const { ids, known, promptLength } = sequence
       const room = Math.min(most, deepest, contextLength - known)
+      const missing = known - 1 - own.attach(sequence).computed
+      if (missing > CATCH_UP_EACH * (1 + known - promptLength)) return 0
       if (lacksTokens && ids.subarray(0, known).some((id) => id >= vocabularySize)) return 0
       return Math.max(0, room)
     },
