@@ -44,7 +44,7 @@ async function ask(address: string, maxTokens: number): Promise<Answers> {
   return { batch, stream: pieces.map((line) => textOf(line.slice("data: ".length))).join("") }
 }
 
-type Way = Pick<Parameters<typeof startServer>[0], "localRanks" | "transport">
+type Way = Pick<Parameters<typeof startServer>[0], "localRanks" | "transport" | "engine">
 
 async function answersOf(t: Test, model: string, maxTokens: number, way: Way): Promise<Answers> {
   const server = startServer({ model, stateFolder: t.testdir(), http: { port: 0 }, ...way })
@@ -88,6 +88,13 @@ t.test("9 heads over 2, 3 and 4 ranks answer as one rank does, over TCP and JACC
       )
     }
   }
+})
+
+t.test("a model of MLX's operations is split over ranks, too", { skip: !isLinux }, async (t) => {
+  const engine = { executor: "mlx" } as const
+  const expected = await answersOf(t, "tiny", 24, { engine })
+  t.same(await answersOf(t, "tiny", 24, { engine, localRanks: 2, transport: "jaccl" }), expected, "2 ranks over jaccl")
+  t.same(await answersOf(t, "tiny", 24, { engine, localRanks: 4 }), expected, "4 ranks over tcp")
 })
 
 t.test("ranks of one machine have no cables of their own", async (t) => {

@@ -192,7 +192,10 @@ const mj_api_table table = {
       return call(e, [&](auto&) { e->joined().messages().send(rank, bytes, length); });
     },
     [](mj_engine* e, int rank, int timeout_ms) {
-      return guard(-1, [&] { return static_cast<int>(e->joined().messages().receive(rank, timeout_ms)); });
+      return guard(-1, [&] {
+        e->executor->flush();
+        return static_cast<int>(e->joined().messages().receive(rank, timeout_ms));
+      });
     },
     [](mj_engine* e, int rank, uint8_t* out) { return call(e, [&](auto&) { e->joined().messages().take(rank, out); }); },
     [](const char* reason) { guard(0, [&] { return mj::abort_groups(reason), 0; }); },

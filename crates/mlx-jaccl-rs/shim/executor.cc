@@ -18,7 +18,10 @@ std::string str(int64_t n) { return std::to_string(n); }
 
 Executor::Executor(mx::Device device) : device_(device), stream_(mx::default_stream(device)) {}
 
-void Executor::drain() { mx::synchronize(stream_); }
+void Executor::drain() {
+  flush();
+  mx::synchronize(stream_);
+}
 
 // ---------------------------------------------------------------------------------------------------------- weights
 
@@ -157,6 +160,7 @@ const Value* Executor::persistent(int reg) const {
   return found == results_.end() ? nullptr : &found->second.value;
 }
 void Executor::exec(const int32_t* tape, int length) {
+  flush();
   Program program = decode(tape, length, *this);
   std::vector<mx::array> inputs;
   std::vector<OutcomePtr> needed;
@@ -189,6 +193,7 @@ void Executor::wait(mx::array& array, const Result& result) {
   if (result.outcome && !result.outcome->error.empty()) throw std::runtime_error(result.outcome->error);
 }
 int64_t Executor::read_tokens(int reg, int32_t* out, int64_t capacity) {
+  flush();
   const Result& found = result(reg, Value::tokens);
   mx::array tokens = found.array;
   if (static_cast<int64_t>(tokens.size()) > capacity)
@@ -199,6 +204,7 @@ int64_t Executor::read_tokens(int reg, int32_t* out, int64_t capacity) {
   return static_cast<int64_t>(tokens.size());
 }
 int64_t Executor::read_floats(int reg, float* out, int64_t capacity) {
+  flush();
   const Result& found = result(reg, Value::floats);
   mx::array numbers = found.array;
   if (static_cast<int64_t>(numbers.size()) > capacity)
@@ -215,10 +221,6 @@ int64_t Executor::read_floats(int reg, float* out, int64_t capacity) {
 }
 
 // ----------------------------------------------------------------------------------------------------------- memory
-
-void Executor::join(std::shared_ptr<Group>) {
-  throw std::invalid_argument("a rank group over TCP needs the kernels of a CPU, this engine runs " + backend());
-}
 
 void Executor::clear_cache() { mx::clear_cache(); }
 

@@ -75,9 +75,13 @@ class Executor : protected Catalog {
   int64_t read_tokens(int reg, int32_t* out, int64_t capacity);
   int64_t read_floats(int reg, float* out, int64_t capacity);
 
+  // Submits what exec() has held back: a step of several ranks, because submitting one may wait for the other ranks, and
+  // these are told of it after exec() only. Reads and the next exec() do so themselves.
+  virtual void flush() {}
+
   virtual void clear_cache();
   // Later steps run their collectives in this group.
-  virtual void join(std::shared_ptr<Group>);
+  virtual void join(std::shared_ptr<Group>) = 0;
   mj_memory memory() const;
   // Totals, and the microseconds in collectives of the steps that ended since the last call; returns how many.
   virtual int collectives(mj_collectives& totals, float* steps, int capacity);

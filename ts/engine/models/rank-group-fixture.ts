@@ -11,6 +11,8 @@ export interface GroupRankStart {
   /** Of a random model. */
   readonly folder: string
   readonly operationMs: number
+  /** "mlx": collectives are nodes of MLX's graph, as on a GPU. */
+  readonly executor?: "auto" | "mlx"
 }
 
 /** Which way collectives go, and limits other than the usual ones. */
@@ -63,9 +65,9 @@ else
     )
   })
 
-function serve(port: Parent, { rank, folder, operationMs }: GroupRankStart): void {
+function serve(port: Parent, { rank, folder, operationMs, executor = "auto" }: GroupRankStart): void {
   openMlx()
-  const { engine } = openRandomModel(folder, { executor: "auto", threads: 1 })
+  const { engine } = openRandomModel(folder, { executor, threads: 1 })
   let size = 1
 
   function collect(tokens: readonly number[]): GroupRankAnswer {

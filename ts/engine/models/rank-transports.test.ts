@@ -18,13 +18,15 @@ const folder = t.testdir({ faults: {} })
 writeRandomModel(folder)
 const skip = process.platform === "linux" ? false : "fake verbs are for Linux"
 
+type Executor = NonNullable<GroupRankStart["executor"]>
+
 interface Rank {
   readonly pid: number
   readonly port: number
   obey(order: GroupRankOrder): Promise<GroupRankAnswer>
 }
 
-async function startRank(t: Test, rank: number, session: string): Promise<Rank> {
+async function startRank(t: Test, rank: number, session: string, executor: Executor = "auto"): Promise<Rank> {
   const env = { ...process.env, FAKE_VERBS_SESSION: session, MLX_CLUSTER_TEST_FAULTS: join(folder, "faults") }
   const child = fork(fileURLToPath(new URL("./rank-group-fixture.js", import.meta.url)), {
     env,
@@ -33,7 +35,7 @@ async function startRank(t: Test, rank: number, session: string): Promise<Rank> 
   })
   t.teardown(() => child.kill("SIGKILL"))
   const next = async (): Promise<GroupRankAnswer> => (await once(child, "message"))[0]
-  child.send({ rank, folder, operationMs: OPERATION_MS } satisfies GroupRankStart)
+  child.send({ rank, folder, operationMs: OPERATION_MS, executor } satisfies GroupRankStart)
   const { port = 0 } = await next()
   return {
     pid: child.pid ?? 0,
@@ -53,9 +55,9 @@ function devicesOf(size: number): string[][][] {
 
 let sessions = 0
 
-async function startGroup(t: Test, size: number, way: GroupRankWay): Promise<Rank[]> {
+async function startGroup(t: Test, size: number, way: GroupRankWay, executor?: Executor): Promise<Rank[]> {
   const session = `${process.pid}.${sessions++}`
-  const ranks = await Promise.all(Array.from({ length: size }, (_, rank) => startRank(t, rank, session)))
+  const ranks = await Promise.all(Array.from({ length: size }, (_, rank) => startRank(t, rank, session, executor)))
   const ports = ranks.map(({ port }) => port)
   const over = way.backend?.startsWith("jaccl") === true ? { devices: devicesOf(size), jacclPath: JACCL } : {}
   const order = { kind: "connect", ports, nonce: NONCE, connectMs: 20_000, way: { ...over, ...way } } as const
@@ -96,6 +98,9 @@ const WAYS = [
   { backend: "ring", name: "ring", sizes: [2, 3] },
 ] as const
 
+/** Quick limits: silence ends the group after 600 ms, standing still after 900 ms. */
+const QUICK = { beatMs: 50, leaseMs: 600, stuckMs: 900 } as const
+
 for (const { backend, name, sizes } of WAYS) {
   for (const size of sizes) {
     t.test(`${size} ranks hold the same bits of a sum over ${name}, small or large`, { skip }, async (t) => {
@@ -122,8 +127,27 @@ for (const { backend, name, sizes } of WAYS) {
   }
 }
 
-/** Quick limits: silence ends the group after 600 ms, standing still after 900 ms. */
-const QUICK = { beatMs: 50, leaseMs: 600, stuckMs: 900 } as const
+t.test(
+  "collectives are nodes of MLX's graph where it runs the operations, and fail as the others do",
+  { skip },
+  async (t) => {
+    const ranks = await startGroup(t, 2, { backend: "tcp", ...QUICK }, "mlx")
+    for (const rows of [3, 1300]) {
+      const answers = await collectAll(ranks, rows)
+      const own = answers.map((answer) => answer.own ?? new Float32Array())
+      for (const { error, sum, gathered } of answers) {
+        t.equal(error, undefined)
+        t.ok(isNear(sum, own) && bytesOf(pick(answers, 0).sum).equals(bytesOf(sum)), `a sum of ${rows} rows`)
+        t.equal(gathered?.length, (sum?.length ?? 0) * 2)
+      }
+    }
+    const [first, second] = [pick(ranks, 0), pick(ranks, 1)]
+    const waiting = first.obey({ kind: "collect", tokens: [1] })
+    process.kill(second.pid, "SIGSTOP")
+    t.match(await waiting, { error: /^rank group lost: rank 1 gave no sign of life/u })
+    t.match(await first.obey({ kind: "collect", tokens: [1] }), { error: /^rank group lost: / }, "for good")
+  },
+)
 
 /** What is done to rank 1, and what rank 0 then says. `both`: rank 1 takes part, and says so too. */
 const DAMAGE = [

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <functional>
+#include <utility>
 
 #include "../platform.h"
 #include "mlx/fast.h"
@@ -17,10 +18,16 @@ ArrayExecutor::ArrayExecutor(const mj_engine_options& o)
     : Executor(o.gpu ? mx::Device::gpu : mx::Device::cpu),
       cpu_(!o.gpu),
       cuda_(!cpu_ && backend() == "cuda"),
-      weights_(!o.gpu, stream()) {}
+      weights_(!o.gpu, stream()),
+      group_(std::make_shared<SoloGroup>()),
+      collective_stream_(o.gpu ? mx::default_stream(mx::Device::cpu) : stream()) {}
 
 std::string ArrayExecutor::backend() const { return cpu_ ? "mlx-cpu" : mlx_backend(); }
 void ArrayExecutor::clear_cache() { Executor::clear_cache(); }
+void ArrayExecutor::flush() {
+  const auto roots = std::exchange(held_back_, {});
+  if (!roots.empty()) mx::async_eval(roots);
+}
 
 size_t ArrayExecutor::store_dense(int id, const void* data, Elements type, int rows, int columns) {
   return weights_.put_dense(id, data, type, rows, columns);
@@ -39,8 +46,9 @@ std::unique_ptr<Sequences> ArrayExecutor::make_sequences(const mj_kv_options& o)
 
 Submitted ArrayExecutor::run(Program&& program, std::vector<mx::array> inputs, std::vector<OutcomePtr>) {
   std::vector<mx::array> outputs, roots;
+  OutcomePtr outcome;
   {
-    Step step{program, {}, {}, {}};
+    Step step{program, {group_, collective_stream_}, {}, {}, {}};
     step.values.resize(program.values.size());
     for (size_t i = 0; i < inputs.size(); ++i) step.values[program.inputs[i].value] = std::move(inputs[i]);
     inputs.clear();
@@ -57,6 +65,8 @@ Submitted ArrayExecutor::run(Program&& program, std::vector<mx::array> inputs, s
       reached = std::max(reached, program.values[port.value].depends);
     }
     roots = outputs;
+    step.collectives.roots(roots);
+    if (ranks() > 1) outcome = step.collectives.outcome();
     // A prefill chunk whose logits nobody asked for: nothing else would write its keys and values.
     if (reached < program.appends)
       for (auto& batch : program.batches)
@@ -66,8 +76,9 @@ Submitted ArrayExecutor::run(Program&& program, std::vector<mx::array> inputs, s
       for (auto& copy : kv(store).take_copies()) roots.push_back(std::move(copy));
   }
   // Here the arrays of before the step are let go, so that slice_update writes in place.
-  if (!roots.empty()) mx::async_eval(std::move(roots));
-  return {std::move(outputs), nullptr};
+  held_back_ = std::move(roots);
+  if (ranks() == 1) flush();
+  return {std::move(outputs), std::move(outcome)};
 }
 
 void ArrayExecutor::build(Step& step, const Instruction& in) {
@@ -112,8 +123,8 @@ void ArrayExecutor::build(Step& step, const Instruction& in) {
       }
       break;
     }
-    case OP_ALL_SUM:
-    case OP_ALL_GATHER: out = step.at(in.a); break;  // a group of one
+    case OP_ALL_SUM: out = step.collectives.sum(step.at(in.a), s); break;
+    case OP_ALL_GATHER: out = step.collectives.gather(step.at(in.a), s); break;
     case OP_MOE: out = moe(step, in); break;
     case OP_CONCAT: {
       std::vector<mx::array> parts;

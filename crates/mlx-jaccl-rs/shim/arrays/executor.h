@@ -16,8 +16,14 @@ class ArrayExecutor final : public Executor {
   std::string backend() const override;
   int threads() const override { return 0; }
   void clear_cache() override;
+  void flush() override;
+  void join(std::shared_ptr<Group> group) override {
+    drain();
+    group_ = std::move(group);
+  }
 
  protected:
+  int ranks() const override { return group_->size(); }
   Submitted run(Program&&, std::vector<mx::array> inputs, std::vector<OutcomePtr> needed) override;
   size_t store_dense(int id, const void* data, Elements, int rows, int columns) override;
   size_t store_affine(int id, const uint32_t* words, const void* scales, const void* biases, Elements, int rows,
@@ -53,6 +59,9 @@ class ArrayExecutor final : public Executor {
 
   bool cpu_, cuda_;
   ArrayWeights weights_;
+  std::shared_ptr<Group> group_;
+  mx::Stream collective_stream_;
+  std::vector<mx::array> held_back_;
 };
 
 // logits [rows, vocabulary], rows of SampleWord -> tokens i32 [rows]. Definitions and noise: shim/cpu/sample.

@@ -2,6 +2,7 @@
 #pragma once
 #include <map>
 
+#include "collective.h"
 #include "executor.h"
 
 namespace mj {
@@ -32,6 +33,7 @@ struct Layout {
 
 struct ArrayExecutor::Step {
   const Program& program;
+  CollectiveChain collectives;
   std::vector<std::optional<mx::array>> values;
   std::map<int, ArraySequences::State> before;         // by store
   std::vector<Layout> layouts;                         // by batch
