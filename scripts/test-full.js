@@ -7,6 +7,9 @@ import { cpus } from "node:os"
 
 const FILES = [
   "serve-rank-loss",
+  "serve-rank-faults",
+  "serve-link-faults",
+  "serve-four-faults",
   "serve-soak",
   "serve-streams",
   "serve-hostile",

@@ -17,7 +17,7 @@ import { createLogStore, createServer, type Server, type ServerOptions } from ".
 import { keepHeapSmall } from "./front-heap.ts"
 import type { Isolation } from "./isolation.ts"
 import { locateModel } from "./model-location.ts"
-import { startProcessIsolation } from "./process-isolation.ts"
+import { type ProcessIsolationOptions, startProcessIsolation } from "./process-isolation.ts"
 import { PROGRAM_FOLDER, programVersion } from "./program.ts"
 import type { RankOptions } from "./rank.ts"
 import { rankLayout, rankPlaceOptions } from "./rank-layout.ts"
@@ -59,6 +59,10 @@ export interface ServeOptions {
   readonly http?: Omit<ServerOptions, "version"> | undefined
   /** Of the token half: threads, KV memory, batch, ... */
   readonly engine?: Partial<TokenHalfOptions> | undefined
+  /** When a rank counts as lost; tests shorten them. */
+  readonly deadlines?: ProcessIsolationOptions["deadlines"]
+  /** How ranks reach each other and the front; tests put a proxy between. */
+  readonly route?: ProcessIsolationOptions["route"]
   /** The script that runs a rank when it is called with "rank". Default bin/mlx-cluster.js. */
   readonly program?: string | undefined
 }
@@ -226,15 +230,22 @@ async function startIsolation(
     ended: (reason: string) => start.fail(new StartError(reason, 1)),
   }
   if (options.isolation === "thread") return await startThreadIsolation(engine, events)
+  const stateFolder = resolve(options.stateFolder ?? join(homedir(), ".mlx-jaccl-cluster"))
   return await startProcessIsolation({
     layout,
     envs: options.fastSynch === true ? { ...place.hostfile.envs, [FAST_SYNCH]: "1" } : place.hostfile.envs,
     sshConfig: options.sshConfig === undefined ? undefined : resolve(options.sshConfig),
     version: place.version,
-    secret: await loadSecret(resolve(options.stateFolder ?? join(homedir(), ".mlx-jaccl-cluster"))),
+    secret: await loadSecret(stateFolder),
     command: [process.execPath, options.program ?? join(PROGRAM_FOLDER, "bin", "mlx-cluster.js"), "rank"],
     rankOptions: (rank) =>
-      ({ version: place.version, engine, ...rankPlaceOptions(layout, rank) }) satisfies RankOptions,
+      ({
+        version: place.version,
+        engine: { referenceFolder: join(stateFolder, "references"), ...engine },
+        ...rankPlaceOptions(layout, rank),
+      }) satisfies RankOptions,
+    deadlines: options.deadlines,
+    route: options.route,
     events,
   })
 }

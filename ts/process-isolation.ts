@@ -1,10 +1,18 @@
 // The token half in processes of its own, which the front can end and start again: the way for all but tests.
 
 import { createConnectionPort } from "./connection-port.ts"
-import { type RankConnection, startRankGroup } from "./control/index.ts"
+import {
+  type ClusterCertificate,
+  type ClusterStatus,
+  createLinkHealth,
+  createStragglerMeter,
+  type RankConnection,
+  type RankGroupDeadlines,
+  startRankGroup,
+} from "./control/index.ts"
 import { createFrameLink } from "./engine/index.ts"
 import { createRankLauncher, type RankLauncherOptions } from "./rank-launcher.ts"
-import { introduceRanks } from "./rank-meeting.ts"
+import { introduceRanks, type Route } from "./rank-meeting.ts"
 import type { Isolation, IsolationEvents } from "./isolation.ts"
 
 export interface ProcessIsolationOptions extends Omit<RankLauncherOptions, "onLine"> {
@@ -12,22 +20,40 @@ export interface ProcessIsolationOptions extends Omit<RankLauncherOptions, "onLi
   readonly secret: Uint8Array
   /** Told to each rank process on its standard input. */
   readonly rankOptions: (rank: number) => unknown
+  readonly deadlines?: Partial<RankGroupDeadlines> | undefined
+  /** Default: every address is reached as it is. */
+  readonly route?: Route | undefined
   readonly events: IsolationEvents
 }
 
 export async function startProcessIsolation(options: ProcessIsolationOptions): Promise<Isolation> {
-  const { events, layout } = options
+  const { events, layout, route } = options
   const { size } = layout
   const port = createConnectionPort()
   const link = createFrameLink(port)
   const connections = new Map<number, RankConnection>()
   let failures = 0
+  let certificate: ClusterCertificate | null = null
+  const health = createLinkHealth()
+  const straggler = createStragglerMeter()
+  link.onNotice((notice) => {
+    if (notice.type === "loaded") certificate = notice.facts.certificate
+    else if (notice.type === "probe") health.record(notice.result, performance.now())
+    else if (notice.type === "statistics" && notice.statistics.work.ranks !== undefined)
+      straggler.update(notice.statistics.work.ranks, performance.now() * 1000)
+  })
+
+  function cluster(): ClusterStatus {
+    const status = group.status()
+    const links = status.links.map((one) => ({ ...one, ...health.figures(one.from, one.to, performance.now()) }))
+    return { ...status, links, certificate, waiting: straggler.read() }
+  }
 
   function joined(connection: RankConnection): void {
     connections.set(connection.rank, connection)
     if (size === 1 || connections.size < size) return
     const inOrder = [...connections.values()].toSorted((a, b) => a.rank - b.rank)
-    introduceRanks(inOrder, layout.transport).catch((error: unknown) => {
+    introduceRanks(inOrder, layout.transport, route).catch((error: unknown) => {
       const isCurrent = inOrder.every((one) => connections.get(one.rank) === one)
       if (isCurrent) group.restart(`the ranks did not meet: ${error instanceof Error ? error.message : String(error)}`)
     })
@@ -42,6 +68,8 @@ export async function startProcessIsolation(options: ProcessIsolationOptions): P
     launcher: createRankLauncher({ ...options, onLine: (rank, line) => events.log(`rank ${rank}: ${line}`) }),
     secret: options.secret,
     rankOptions: options.rankOptions,
+    coordinatorFor: route === undefined ? undefined : (rank, address) => route(rank, "front", address),
+    deadlines: options.deadlines,
     events: {
       joined(connection) {
         joined(connection)
@@ -53,6 +81,9 @@ export async function startProcessIsolation(options: ProcessIsolationOptions): P
       },
       down(reason, waitMs) {
         failures += 1
+        certificate = null
+        health.reset()
+        straggler.reset()
         events.log(`${reason}; starting again ${waitMs === 0 ? "now" : `in ${waitMs / 1000} s`}`)
         events.down(reason, failures)
       },
@@ -61,7 +92,7 @@ export async function startProcessIsolation(options: ProcessIsolationOptions): P
   })
   return {
     link,
-    cluster: () => group.status(),
+    cluster,
     markServing() {
       failures = 0
       group.markServing()

@@ -14,19 +14,31 @@ const NONCE_BYTES = 32
 
 type Meeting = Awaited<ReturnType<RankGroupPlace["meet"]>>
 
-/** The front's end, once every rank of an epoch is connected. */
+/** Where rank `from` reaches another rank, or the front, that listens at `address`. */
+export type Route = (from: number, to: number | "front", address: Address) => Promise<Address>
+
+/** The front's end, once every rank of an epoch is connected: the connections in rank order. */
 export async function introduceRanks(
   connections: readonly Pick<RankConnection, "task">[],
   transport: RankTransport,
+  route: Route | null = null,
 ): Promise<void> {
-  const addresses = await Promise.all(connections.map((rank) => rank.task(LISTEN_TASK, null, LISTEN_MS)))
+  const listening = await Promise.all(connections.map((rank) => rank.task(LISTEN_TASK, null, LISTEN_MS)))
   const meeting: Meeting = {
     transport,
     // The ranks are authenticated and of the same version.
-    addresses: addresses as Address[],
+    addresses: listening as Address[],
     nonce: randomBytes(NONCE_BYTES).toString("hex"),
   }
-  await Promise.all(connections.map((rank) => rank.task(CONNECT_TASK, meeting, CONNECT_MS)))
+  await Promise.all(
+    connections.map(async (rank, from) => {
+      const addresses =
+        route === null
+          ? meeting.addresses
+          : await Promise.all(meeting.addresses.map(async (address, to) => await route(from, to, address)))
+      await rank.task(CONNECT_TASK, { ...meeting, addresses }, CONNECT_MS)
+    }),
+  )
 }
 
 export interface RankIntroduction {

@@ -42,6 +42,8 @@ export async function runRank(): Promise<void> {
   let host: RankHost | null = null
   let peer: Peer | null = null
   let ending = false
+  /** Ends every wait of the engine for other ranks. */
+  let leaveGroup = () => {}
 
   function end(code: number, graceMs: number, reason?: ControlError): void {
     if (ending) return
@@ -80,6 +82,7 @@ export async function runRank(): Promise<void> {
         [options.folders.home, homedir()],
       ],
     })
+    leaveGroup = (await import("mlx-jaccl-rs")).abortGroups
     const port = createConnectionPort()
     let links: LinkRank | null = null
     let memory: () => RankMemory
@@ -112,8 +115,14 @@ export async function runRank(): Promise<void> {
       work,
       task: (name, body) => links?.task(name, body) ?? introduction.task(name, body),
       shutdown: (graceMs) => end(EXIT.done, graceMs),
-      abort: () => end(EXIT.aborted, 0),
+      abort(reason) {
+        // Even when the end has begun: it may wait for a collective.
+        leaveGroup()
+        if (!ending) process.stderr.write(`aborted by the front: ${reason.replaceAll(/\s*\n\s*/g, " ")}\n`)
+        end(EXIT.aborted, ABORT_GRACE_MS)
+      },
       lost(reason) {
+        leaveGroup()
         if (!ending) process.stderr.write(`lost the front: ${reason.message}\n`)
         end(EXIT.orphaned, ORPHAN_GRACE_MS)
       },
@@ -125,6 +134,8 @@ export async function runRank(): Promise<void> {
   }
 }
 
+/** The front kills after this long too. */
+const ABORT_GRACE_MS = 3_000
 /** Nobody waits for an orphan's good order. */
 const ORPHAN_GRACE_MS = 1_000
 

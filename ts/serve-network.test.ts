@@ -55,7 +55,7 @@ t.test("what mirroring costs over 1 Gbit/s", { skip: noNetworkLink || noSshHost 
       http: { port: 0 },
       engine: { threads: 1 },
     },
-    inside,
+    { enter: inside },
   )
   t.teardown(() => server.child.kill("SIGKILL"))
   const address = await server.ready

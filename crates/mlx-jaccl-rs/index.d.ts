@@ -71,6 +71,12 @@ export declare class NativeEngine {
   groupConnect(options: RankGroupOptions): void
   /** A message from rank 0 to another rank, or from another rank to rank 0. They come in order. */
   groupSend(rank: number, message: Uint8Array): void
+  /**
+   * Measures the link between two ranks: they send each other `bytes` (a multiple of 4) at the same time, `rounds`
+   * times (at most 255). Every rank of the group calls it, while no step runs. The microseconds of each round as rank
+   * `from` saw them.
+   */
+  groupProbe(from: number, to: number, bytes: number, rounds: number): Array<number>
   /** Waits for the next message of a rank; null when none came in time. */
   groupReceive(rank: number, timeoutMs: number): Uint8Array | null
 }

@@ -56,6 +56,31 @@ export interface LinkStatus {
   readonly latencyUs: number | null
   readonly bandwidthBytesPerSecond: number | null
   readonly lastProbeMs: number | null
+  /** Over the last probes. */
+  readonly latencyP50Us?: number | null
+  readonly latencyP99Us?: number | null
+  /** How much worse it has become, for a person; null: it has not. */
+  readonly degraded?: string | null
+}
+
+/** How the ranks have proved that together they compute the model rightly; see ModelFacts of ts/engine. */
+export interface ClusterCertificate {
+  readonly proof: string
+  readonly ranks: number
+  readonly backend: string
+  readonly mlxVersion: string
+  readonly hash: string
+  readonly tokens: number
+  readonly agreeing: number
+  readonly time: number
+}
+
+/** While requests run: how long the ranks wait in collectives, and for whom. */
+export interface ClusterWaiting {
+  /** Share of the last seconds that each rank spent in collectives, by rank, 0..1. */
+  readonly shares: readonly number[]
+  /** The rank that the others wait for; null: they take turns. */
+  readonly straggler: number | null
 }
 
 export interface ClusterStatus {
@@ -64,4 +89,8 @@ export interface ClusterStatus {
   readonly size: number
   readonly nodes: readonly NodeStatus[]
   readonly links: readonly LinkStatus[]
+  /** Of the ranks that run now; null: there is one, or none has been proved yet. */
+  readonly certificate?: ClusterCertificate | null
+  /** Null: there is one rank, or there was too little work so far. */
+  readonly waiting?: ClusterWaiting | null
 }

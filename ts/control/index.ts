@@ -1,16 +1,32 @@
 // The door of ts/control.
 
 export { systemClock, type Clock } from "./clock.ts"
-export type { ClusterStatus, LinkStatus, NodeState, NodeStatus, RankMemory, RankWork } from "./cluster.ts"
+export type {
+  ClusterCertificate,
+  ClusterStatus,
+  LinkStatus,
+  NodeState,
+  NodeStatus,
+  RankMemory,
+  RankWork,
+} from "./cluster.ts"
 export type { RankConnection } from "./coordinator.ts"
 export { ControlError, type ControlErrorCode } from "./errors.ts"
 export { readHostfile, type Backend, type Host, type Hostfile } from "./hostfile.ts"
+export { createLinkHealth } from "./link-health.ts"
 export { createLocalLauncher, type RankLauncher, type RankProcess } from "./launch.ts"
 export { RANK_STOP_GRACE_MS } from "./limits.ts"
 export { connectPeer, type Peer, type PeerOptions } from "./peer.ts"
 export { runRankGuard } from "./rank-guard.ts"
-export { startRankGroup, type RankGroup, type RankGroupEvents, type RankGroupOptions } from "./rank-group.ts"
+export {
+  startRankGroup,
+  type RankGroup,
+  type RankGroupDeadlines,
+  type RankGroupEvents,
+  type RankGroupOptions,
+} from "./rank-group.ts"
 export { readRankSpec, type RankSpec } from "./rank-spec.ts"
+export { createStragglerMeter } from "./straggler.ts"
 export { loadSecret } from "./secret.ts"
 export type { PayloadPath } from "./session.ts"
 export { quote, quoteFolder, remoteProgram, remoteScript } from "./ssh.ts"

@@ -28,9 +28,10 @@ export const HEARTBEAT_INTERVAL_MS = 5_000
 export const METRICS_INTERVAL_MS = 2_000
 /** Health probes of the links, when idle. */
 export const PROBE_INTERVAL_MS = 10_000
-/** A heartbeat and the metrics since have been missed. */
-export const DEGRADED_AFTER_MS = 8_000
-export const DISCONNECTED_AFTER_MS = 15_000
+/** Three reports of a rank's metrics have been missed. */
+export const DEGRADED_AFTER_MS = 6_000
+/** With the tick and a report in flight a silent rank is given up within 15 s, as promised (docs/faults.md). */
+export const DISCONNECTED_AFTER_MS = 12_000
 /** How often silence is measured. */
 export const MEMBERSHIP_TICK_MS = 1_000
 
@@ -38,6 +39,8 @@ export const MEMBERSHIP_TICK_MS = 1_000
 export const RANK_START_TIMEOUT_MS = 30_000
 /** SIGTERM to SIGKILL. */
 export const RANK_STOP_GRACE_MS = 5_000
+/** From the abort of a group that has lost a rank to SIGKILL: the others free their devices meanwhile. */
+export const RANK_ABORT_GRACE_MS = 3_000
 /** Lines of a rank's stderr that are kept for error messages. */
 export const STDERR_TAIL_LINES = 50
 export const TASK_TIMEOUT_MS = 30_000
@@ -46,8 +49,8 @@ export const TASK_TIMEOUT_MS = 30_000
 export const RESTART_BACKOFF_MS: readonly number[] = [0, 500, 1_000, 2_000, 5_000, 10_000, 30_000]
 /** A group that lived this long begins again at the first wait. */
 export const STABLE_AFTER_MS = 60_000
-/** A group that had served before it died has shown that it can start: its restart never waits longer. */
-export const SERVING_BACKOFF_MAX_MS = 1_000
+/** A group that had served before it died has shown that it can start: it counts as having failed so often at most. */
+export const SERVING_FAILURES_MAX = 2
 /** A rank whose connection broke may take this long to exit by itself, so that its exit code is known. */
 export const EXIT_INFO_MS = 300
 /** After the exit, for the last lines of stderr. */

@@ -6,7 +6,7 @@ import type { ClusterStatus, LinkStatus } from "./cluster.ts"
 import { createCoordinator, type RankConnection } from "./coordinator.ts"
 import type { ControlError } from "./errors.ts"
 import type { RankLauncher } from "./launch.ts"
-import { RANK_START_TIMEOUT_MS, RANK_STOP_GRACE_MS } from "./limits.ts"
+import { METRICS_INTERVAL_MS, RANK_START_TIMEOUT_MS, RANK_STOP_GRACE_MS } from "./limits.ts"
 import { createMembership } from "./membership.ts"
 import { createSupervisor } from "./supervisor.ts"
 import { tcpTransport } from "./tcp-transport.ts"
@@ -23,11 +23,24 @@ export interface RankGroupOptions {
   readonly version?: string | undefined
   /** Told to each rank process: opaque here. */
   readonly rankOptions: (rank: number) => unknown
+  /** Where a rank reaches the coordinator, given where it listens. Default: there. */
+  readonly coordinatorFor?: ((rank: number, address: Address) => Address | Promise<Address>) | undefined
+  readonly deadlines?: Partial<RankGroupDeadlines> | undefined
   /** Where the coordinator listens; port 0 takes a free one. */
   readonly address?: Address
   readonly transport?: Transport
   readonly clock?: Clock
   readonly events: RankGroupEvents
+}
+
+/** Milliseconds; the defaults are those of limits.ts. */
+export interface RankGroupDeadlines {
+  /** A rank that says nothing for so long is lost. */
+  readonly silenceMs: number
+  /** From the start of a rank process to its hello. */
+  readonly startMs: number
+  /** From the abort of a group that has lost a rank to SIGKILL. */
+  readonly abortGraceMs: number
 }
 
 export interface RankGroupEvents {
@@ -56,6 +69,7 @@ export interface RankGroup {
 export async function startRankGroup(options: RankGroupOptions): Promise<RankGroup> {
   const clock = options.clock ?? systemClock
   const { events, size } = options
+  const { silenceMs, abortGraceMs, startMs = RANK_START_TIMEOUT_MS } = options.deadlines ?? {}
   let closing: Promise<void> | null = null
   let cancelStartTimer = () => {}
 
@@ -63,6 +77,7 @@ export async function startRankGroup(options: RankGroupOptions): Promise<RankGro
     size,
     clock,
     hostnames: options.hostnames,
+    ...(silenceMs === undefined ? {} : { disconnectedAfterMs: silenceMs, degradedAfterMs: silenceMs / 2 }),
     onChange(member) {
       if (member.state === "disconnected" && closing === null) {
         supervisor.restart(supervisor.epoch, `rank ${member.rank}: ${member.detail}`)
@@ -77,6 +92,8 @@ export async function startRankGroup(options: RankGroupOptions): Promise<RankGro
     size,
     version: options.version,
     clock,
+    // A short silence asks for frequent reports.
+    ...(silenceMs === undefined ? {} : { metricsIntervalMs: Math.min(METRICS_INTERVAL_MS, silenceMs / 4) }),
     events: {
       joined(connection) {
         membership.joined(connection.rank, connection.hostname, connection.pid)
@@ -104,29 +121,35 @@ export async function startRankGroup(options: RankGroupOptions): Promise<RankGro
   const supervisor = createSupervisor({
     launcher: options.launcher,
     clock,
-    specs: (epoch) =>
-      Array.from({ length: size }, (_, rank) => ({
-        rank,
-        size,
-        epoch,
-        coordinator: coordinator.address,
-        secret: options.secret,
-        options: options.rankOptions(rank),
-      })),
+    abortGraceMs,
+    specs: async (epoch) =>
+      await Promise.all(
+        Array.from({ length: size }, async (_, rank) => ({
+          rank,
+          size,
+          epoch,
+          coordinator: (await options.coordinatorFor?.(rank, coordinator.address)) ?? coordinator.address,
+          secret: options.secret,
+          options: options.rankOptions(rank),
+        })),
+      ),
     events: {
       starting(epoch) {
         coordinator.beginEpoch(epoch)
         for (let rank = 0; rank < size; rank++) membership.starting(rank, "the rank process starts")
         cancelStartTimer()
-        cancelStartTimer = clock.after(RANK_START_TIMEOUT_MS, () => {
+        cancelStartTimer = clock.after(startMs, () => {
           const late = membership.members().filter((member) => member.state === "starting")
           supervisor.restart(
             epoch,
-            `rank ${late.map((member) => member.rank).join(", ")} did not connect within ${RANK_START_TIMEOUT_MS / 1000} s`,
+            `rank ${late.map((member) => member.rank).join(", ")} did not connect within ${startMs / 1000} s`,
           )
         })
       },
       started: (process) => membership.detail(process.rank, `started as process ${process.pid}`),
+      aborting(_, reason) {
+        for (let rank = 0; rank < size; rank++) coordinator.connection(rank)?.abort(reason)
+      },
       down(epoch, reason, waitMs) {
         cancelStartTimer()
         for (let rank = 0; rank < size; rank++) membership.lost(rank, reason)

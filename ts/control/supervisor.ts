@@ -4,20 +4,30 @@
 import type { Clock } from "./clock.ts"
 import { messageOf } from "./errors.ts"
 import { describeExit, type RankLauncher, type RankProcess } from "./launch.ts"
-import { EXIT_INFO_MS, RESTART_BACKOFF_MS, SERVING_BACKOFF_MAX_MS, STABLE_AFTER_MS } from "./limits.ts"
+import {
+  EXIT_INFO_MS,
+  RANK_ABORT_GRACE_MS,
+  RESTART_BACKOFF_MS,
+  SERVING_FAILURES_MAX,
+  STABLE_AFTER_MS,
+} from "./limits.ts"
 import type { RankSpec } from "./rank-spec.ts"
 
 export interface SupervisorEvents {
   /** Before the processes of an epoch start. */
   starting(epoch: number): void
   started(process: RankProcess): void
+  /** The epoch is over; its processes are told to leave at once, and killed after the grace. */
+  aborting?(epoch: number, reason: string): void
   /** All processes of the epoch are gone; the next start is after `waitMs`. */
   down(epoch: number, reason: string, waitMs: number): void
 }
 
 export interface SupervisorOptions {
   readonly launcher: RankLauncher
-  readonly specs: (epoch: number) => readonly RankSpec[]
+  readonly specs: (epoch: number) => readonly RankSpec[] | Promise<readonly RankSpec[]>
+  /** From the abort of a group to SIGKILL. Default RANK_ABORT_GRACE_MS. */
+  readonly abortGraceMs?: number | undefined
   readonly clock: Clock
   readonly events: SupervisorEvents
 }
@@ -53,7 +63,7 @@ export function createSupervisor(options: SupervisorOptions): Supervisor {
     })
     events.starting(epoch)
     try {
-      for (const spec of options.specs(epoch)) {
+      for (const spec of await options.specs(epoch)) {
         const process = await options.launcher.launch(spec)
         processes.push(process)
         events.started(process)
@@ -93,11 +103,12 @@ export function createSupervisor(options: SupervisorOptions): Supervisor {
       serving = false
       const startedAt = clock.now()
       const reason = await runEpoch()
-      await endProcesses(stopGraceMs ?? 0)
+      if (stopGraceMs === null) events.aborting?.(epoch, reason)
+      await endProcesses(stopGraceMs ?? options.abortGraceMs ?? RANK_ABORT_GRACE_MS)
       if (stopGraceMs !== null) return
       if (clock.now() - startedAt >= STABLE_AFTER_MS) failures = 0
-      const step = RESTART_BACKOFF_MS[Math.min(failures, RESTART_BACKOFF_MS.length - 1)] ?? 0
-      const waitMs = serving ? Math.min(step, SERVING_BACKOFF_MAX_MS) : step
+      if (serving) failures = Math.min(failures, SERVING_FAILURES_MAX)
+      const waitMs = RESTART_BACKOFF_MS[Math.min(failures, RESTART_BACKOFF_MS.length - 1)] ?? 0
       failures += 1
       events.down(epoch, reason, waitMs)
       if (waitMs > 0) await pause(waitMs)

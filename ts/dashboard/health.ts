@@ -19,6 +19,7 @@ export function memoryHealth(share: number): Health {
 
 export function linkHealth(link: LinkView): Health {
   if (!link.link_active) return "bad"
+  if (typeof link.degraded === "string") return "warn"
   return link.share !== null && link.share < LINK_WARN_SHARE ? "warn" : "ok"
 }
 

@@ -2,6 +2,7 @@
 
 export { type PageOptions, renderPage, renderPanels } from "./page.ts"
 export type {
+  CertificateView,
   ErrorView,
   LinkView,
   MemoryView,

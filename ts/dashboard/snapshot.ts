@@ -57,8 +57,25 @@ export interface Snapshot {
   readonly decode_tps_60s: number | null
   /** Of ended requests since the start. */
   readonly prefix_cache: { readonly hit_tokens: number; readonly prompt_tokens: number }
+  /** Share of the last seconds that each rank waited in collectives, by rank, and the rank that the others wait for. */
+  readonly waiting?: { readonly shares: readonly number[]; readonly straggler: number | null } | null
+  /** How the ranks have proved that together they compute the model rightly; null: one rank, or not proved yet. */
+  readonly certificate?: CertificateView | null
   /** Null: off. */
   readonly speculation: SpeculationView | null
+}
+
+export interface CertificateView {
+  /** "one rank": equal to one rank's answer; "agreement": too large for one, the ranks agree among themselves. */
+  readonly proof: string
+  readonly ranks: number
+  readonly backend: string
+  readonly mlx_version: string
+  readonly hash: string
+  readonly tokens: number
+  readonly agreeing: number
+  /** Unix milliseconds. */
+  readonly time: number
 }
 
 /** Counts since the start. */
@@ -116,6 +133,11 @@ export interface LinkView {
   readonly last_probe_s: number | null
   /** Share of the link's ceiling, 0..1. */
   readonly share: number | null
+  /** Of the exchanges of the last probes. */
+  readonly latency_p50_us?: number | null
+  readonly latency_p99_us?: number | null
+  /** How much worse it has become than it was; null: it has not. */
+  readonly degraded?: string | null
 }
 
 export interface NodeView {

@@ -250,6 +250,7 @@ export async function createTestEngine(
     kvPositions: 500,
     contextLength: CONTEXT_LENGTH,
     loadMs: 1,
+    certificate: null,
   }
   const loaded = (): void => link.notice({ type: "loaded", model: 0, facts })
   await settled()

@@ -6,6 +6,7 @@ import { createCollectiveMeter } from "./collective-meter.ts"
 import { EngineError } from "./errors.ts"
 import type { LinkNotice } from "./link.ts"
 import { createMemoryMeter } from "./memory-meter.ts"
+import { runProbe } from "./link-prober.ts"
 import { loadModelParts, type ModelParts, type OpenModel } from "./model-parts.ts"
 import { localPath, type RankPlace } from "./rank-place.ts"
 import type { StepPlan } from "./scheduling/index.ts"
@@ -147,6 +148,10 @@ export function createFollowerHalf(dependencies: FollowerDependencies): Follower
           break
         case "plan":
           run(message.plan)
+          break
+        case "probe":
+          settle()
+          runProbe(engine, message)
           break
         case "end":
           isOpen = false

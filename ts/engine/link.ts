@@ -2,6 +2,8 @@
 // same process). Two implementations: over the rings (rings/ring-link.ts) and over frames of an opaque byte port
 // (frame-link.ts). Commands and records have one binary form each for both.
 
+import type { Certificate } from "./certificate.ts"
+import type { LinkProbeResult } from "./link-prober.ts"
 import type { SamplingParameters, SpeculationStatus } from "./generation.ts"
 
 /** One choice of one request. */
@@ -52,6 +54,8 @@ export type LinkNotice =
   | { readonly type: "load_failed"; readonly model: number; readonly message: string }
   /** A step failed on the device; its requests have got their error records. */
   | { readonly type: "step_failed"; readonly model: number; readonly message: string }
+  /** The link between two ranks was measured. */
+  | { readonly type: "probe"; readonly result: LinkProbeResult }
   | { readonly type: "statistics"; readonly statistics: TokenHalfStatistics }
 
 /** What only the token half knows of a model it has loaded. */
@@ -65,6 +69,8 @@ export interface ModelFacts {
   /** Positions of one sequence, prompt and completion, as the token half was told to allow. */
   readonly contextLength: number
   readonly loadMs: number
+  /** How several ranks have proved that they compute the model rightly; null for one rank. */
+  readonly certificate: Certificate | null
 }
 
 /** What the steps since the report before took. */
@@ -75,6 +81,8 @@ export interface StepWork {
   readonly collectiveUs: readonly number[]
   /** Of all steps so far. Bytes are those of this rank's operands. */
   readonly collectives: { readonly operations: number; readonly bytes: number; readonly microseconds: number }
+  /** Of every rank's collectives so far, by rank; absent where there is one rank. */
+  readonly ranks?: readonly { readonly collectiveUs: number }[] | undefined
   /** Of all step plans so far; absent where there is one rank. */
   readonly plans?: PlanTotals
 }

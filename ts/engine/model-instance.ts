@@ -4,6 +4,7 @@ import type { Checkpoint, NativeEngine } from "mlx-jaccl-rs"
 import type { ModelConfig } from "./checkpoint/index.ts"
 import type { SpeculationStatus } from "./generation.ts"
 import type { ModelFacts } from "./link.ts"
+import { certify, type CertificateOptions, referenceAnswer, rethrow } from "./certificate.ts"
 import { loadModelParts, type ModelParts } from "./model-parts.ts"
 import {
   createPrefixCache,
@@ -17,6 +18,7 @@ import {
   type StepLoop,
   type StepPlan,
 } from "./scheduling/index.ts"
+import { type MakeLoop, PROOF_POSITIONS } from "./proof.ts"
 import { type DraftFiles, type DraftModel, loadDraftModel } from "./draft-model.ts"
 import { createNgramProposer, createRoutedProposer, createSpeculator } from "./speculation/index.ts"
 import type { StepLeader } from "./step-channel.ts"
@@ -32,6 +34,9 @@ export interface ModelInstance {
   /** Whether open requests get an error record: see Scheduler.close. */
   close(tellRequests: boolean): void
 }
+
+/** What the proof of a group needs beside the model. */
+export type ProofFacts = Pick<CertificateOptions, "mlxVersion" | "signature" | "numeric" | "references" | "modelBytes">
 
 export interface ModelInstanceOptions extends ModelOptions {
   /** Number of the instance; names its registers too. */
@@ -50,7 +55,14 @@ export interface ModelInstanceOptions extends ModelOptions {
   readonly nowUs: () => number
   readonly onError: (error: unknown) => void
   /** Where the model is split over ranks that follow this one, which have been told to load it. */
-  readonly group?: { readonly size: number; readonly leader: StepLeader } | undefined
+  readonly group?:
+    | {
+        readonly size: number
+        readonly weights?: readonly number[] | undefined
+        readonly leader: StepLeader
+        readonly proof: ProofFacts
+      }
+    | undefined
 }
 
 /** Throws EngineError "model_unreadable" where the files cannot be used; then nothing is left behind. */
@@ -63,7 +75,7 @@ export function createModelInstance(
   const { model, maxRunning, elementBytes, nowUs, onError, lookAhead, group, firstWeight } = options
   const begunUs = nowUs()
   function loadOwnParts(): ModelParts {
-    const position = { rank: 0, size: group?.size ?? 1 }
+    const position = { rank: 0, size: group?.size ?? 1, weights: group?.weights }
     try {
       return loadModelParts(engine, checkpoint, config, { model, firstWeight, elementBytes, position })
     } catch (error) {
@@ -80,13 +92,19 @@ export function createModelInstance(
   let draft: DraftModel | null = null
   try {
     group?.leader.confirm()
+    const { vocabularySize } = config
+    const contextLength = options.contextLength ?? config.contextLength
+    const proof: CertificateOptions | null =
+      group === undefined || contextLength < PROOF_POSITIONS
+        ? null
+        : { ...options, ...group.proof, ranks: group.size, firstWeight: parts.nextWeight }
+    // Before the draft model and the group's KV memory are there.
+    const reference = proof === null ? null : referenceAnswer(engine, checkpoint, config, proof)
     if (options.draft !== null) {
       const { registers } = options.draft
       draft = loadDraftModel(engine, options.draft, { model: registers, firstWeight: parts.nextWeight, elementBytes })
     }
     const draftBytesPerPosition = draft?.kvBytesPerPosition ?? 0
-    const { vocabularySize } = config
-    const contextLength = options.contextLength ?? config.contextLength
     const availableBytes = options.availableBytes()
     const capacityBytes =
       options.kvBytes ??
@@ -107,23 +125,27 @@ export function createModelInstance(
     const proposer = createRoutedProposer(
       openDraft?.proposer ?? (options.speculate === "ngram" ? createNgramProposer() : null),
     )
-    const makeLoop = (emit: (words: Int32Array) => void, failed: (error: unknown) => void) => {
+    const makeLoop = (
+      emit: (words: Int32Array) => void,
+      failed: (error: unknown) => void,
+      changed: Partial<SchedulerOptions> = {},
+    ) => {
       const records = createRecordWriter(model, emit, nowUs)
       const speculator = createSpeculator(proposer, nowUs)
-      const scheduler = createScheduler(schedulerOptions, kv, cache, records, nowUs, speculator)
+      const scheduler = createScheduler({ ...schedulerOptions, ...changed }, kv, cache, records, nowUs, speculator)
       const loop = createStepLoop(scheduler, runner, { lookAhead, nowUs, onError: failed, mirror })
       return { scheduler, loop, speculator }
     }
 
-    const rehearsal = makeLoop(
-      () => {},
-      (error) => {
-        throw error
-      },
-    )
+    const rehearsal = makeLoop(() => {}, rethrow)
     for (const length of options.warmChunk ? [WARM_UP_TOKENS, options.prefillChunk] : [WARM_UP_TOKENS]) {
       rehearse(rehearsal.scheduler, rehearsal.loop, schedulerOptions, length)
     }
+    const makeProofLoop: MakeLoop = (chunks, emit) => {
+      cache.clear()
+      return makeLoop(emit, rethrow, chunks)
+    }
+    const certificate = proof === null ? null : certify(engine, makeProofLoop, reference, vocabularySize, proof)
     cache.clear()
     engine.clearCache()
 
@@ -141,6 +163,7 @@ export function createModelInstance(
       kvPositions: use.blocksTotal * use.blockPositions,
       contextLength,
       loadMs: (nowUs() - begunUs) / 1000,
+      certificate,
     }
     const instance: ModelInstance = {
       scheduler,

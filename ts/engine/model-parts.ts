@@ -61,7 +61,12 @@ export function loadModelParts(
       store = engine.kvStore({ layers, kvHeads, headDim, capacityBytes })
       const kv = createKvSequences(engine, store)
       const firstRegister = model * RUNNER_REGISTERS
-      const runner = createModelRunner(engine, loaded.model, kv, { vocabularySize, hiddenSize, firstRegister })
+      const runner = createModelRunner(engine, loaded.model, kv, {
+        vocabularySize,
+        hiddenSize,
+        firstRegister,
+        ranks: position.size,
+      })
       return { store, kv, runner, model: loaded.model, firstRegister }
     },
     close() {

@@ -9,6 +9,8 @@ export interface RankPlace {
   readonly size: number
   /** Numeric address that the other ranks reach this one at. */
   readonly host: string
+  /** Of all ranks: how large a share of the model each takes. Without them the shares are even. */
+  readonly weights?: readonly number[] | undefined
   /** Folders of rank 0's machine and where they lie on this one; the first that fits counts. */
   readonly folders?: readonly (readonly [from: string, to: string])[]
 }
@@ -37,7 +39,7 @@ export interface RankMeeting {
 /** From the start of the first rank's engine to that of the last. */
 const MEETING_MS = 60_000
 const CONNECT_MS = 15_000
-/** The last resort; a rank that is gone is noticed at once, one that is stuck by the beats of the group. */
+/** The last resort: the group's own beats notice a rank that is gone, silent or stuck (docs/faults.md). */
 const OPERATION_MS = 120_000
 
 /** How an error of the shim begins when a step cannot go on because of another rank (shim/group/life.h). */
@@ -47,12 +49,21 @@ export function isGroupLost(error: unknown): boolean {
   return error instanceof Error && error.message.includes(GROUP_LOST)
 }
 
+/** Milliseconds; null: as the addon has it. */
+export interface GroupLimits {
+  /** Silence of another rank's native beat that ends the group. */
+  readonly leaseMs: number | null
+  /** How long all ranks may stand in collectives while nothing moves. */
+  readonly stuckMs: number | null
+}
+
 /** Tells the port it listens at, waits for the addresses of all, and connects. `jacclPath`: JACCL's transport. */
 export async function joinRankGroup(
   engine: NativeEngine,
   place: RankPlace,
   port: MessagePort,
   jacclPath: string,
+  { leaseMs, stuckMs }: GroupLimits = { leaseMs: null, stuckMs: null },
 ): Promise<void> {
   const meeting = new Promise<RankMeeting>((resolve, reject) => {
     const late = new EngineError("engine_unavailable", `The ranks did not meet within ${MEETING_MS / 1000} s.`)
@@ -74,5 +85,7 @@ export async function joinRankGroup(
     backend: transport.backend,
     devices: transport.devices.map((row) => row.map((cables) => [...cables])),
     jacclPath,
+    ...(leaseMs === null ? {} : { leaseMs }),
+    ...(stuckMs === null ? {} : { stuckMs }),
   })
 }

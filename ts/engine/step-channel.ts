@@ -20,11 +20,19 @@ export type StepMessage =
   | { readonly kind: "store"; readonly model: number; readonly positions: number }
   | { readonly kind: "unload"; readonly model: number }
   | { readonly kind: "plan"; readonly plan: StepPlan }
+  /** Two ranks measure the link between them while all others wait. */
+  | {
+      readonly kind: "probe"
+      readonly from: number
+      readonly to: number
+      readonly bytes: number
+      readonly rounds: number
+    }
   /** Rank 0 leaves in good order. */
   | { readonly kind: "end" }
 
 /** Append-only. */
-const KINDS = ["load", "store", "unload", "plan", "end"] as const
+const KINDS = ["load", "store", "unload", "plan", "end", "probe"] as const
 const HEAD_WORDS = 2
 /** Weights of a large model come from a slow disk. */
 const LOAD_MS = 600_000

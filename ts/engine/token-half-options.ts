@@ -1,6 +1,7 @@
 // What the token half of the engine can be told, with its defaults. Plain data: it crosses threads and frames.
 
 import { EngineError } from "./errors.ts"
+import type { GroupLimits } from "./rank-place.ts"
 import { type Device, platform } from "./platform.ts"
 
 /** Of one model instance; a load command may bring other values. */
@@ -23,7 +24,7 @@ export interface ModelOptions {
   readonly draftModel: string | null
 }
 
-export interface TokenHalfOptions extends ModelOptions {
+export interface TokenHalfOptions extends ModelOptions, GroupLimits {
   readonly libmlxPath: string
   readonly shimPath: string
   /** JACCL's transport, opened only where a group goes over RDMA. */
@@ -40,6 +41,8 @@ export interface TokenHalfOptions extends ModelOptions {
   readonly cacheLimitBytes: number | null
   /** Step n + 1 is submitted before token n is read. */
   readonly lookAhead: boolean
+  /** Where rank 0 of several keeps what it needs to prove them (reference-store.ts); null: nowhere. */
+  readonly referenceFolder: string | null
 }
 
 const SPECULATE: readonly unknown[] = ["off", "ngram", "draft"] satisfies readonly ModelOptions["speculate"][]
@@ -68,6 +71,9 @@ export function tokenHalfOptions(given: Partial<TokenHalfOptions> = {}): TokenHa
     threads: 0,
     cacheLimitBytes: null,
     lookAhead: true,
+    referenceFolder: null,
+    leaseMs: null,
+    stuckMs: null,
     kvBytes: null,
     contextLength: null,
     maxRunning: 32,

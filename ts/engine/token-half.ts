@@ -5,9 +5,15 @@ import type { Checkpoint, NativeEngine } from "mlx-jaccl-rs"
 import { modelSignature, openModelFiles } from "./checkpoint/index.ts"
 import { createCollectiveMeter } from "./collective-meter.ts"
 import type { SpeculationStatus } from "./generation.ts"
-import type { Command, LinkNotice, LoadCommand, SubmitCommand } from "./link.ts"
+import type { Command, LinkNotice, LoadCommand, SubmitCommand, StepWork } from "./link.ts"
 import { createMemoryMeter } from "./memory-meter.ts"
-import { createModelInstance, type ModelInstance, type ModelInstanceOptions } from "./model-instance.ts"
+import { createLinkProber, runProbe } from "./link-prober.ts"
+import {
+  createModelInstance,
+  type ModelInstance,
+  type ModelInstanceOptions,
+  type ProofFacts,
+} from "./model-instance.ts"
 import { PERSISTENT_REGISTERS } from "./models/index.ts"
 import { isGroupLost, type RankPlace } from "./rank-place.ts"
 import { createRecordWriter, RUNNER_REGISTERS } from "./scheduling/index.ts"
@@ -16,7 +22,7 @@ import { speculationSum } from "./speculation-sum.ts"
 import { modelOptions, type TokenHalfOptions } from "./token-half-options.ts"
 
 /** Model instances at once: each has its own registers. */
-const MAX_MODELS = PERSISTENT_REGISTERS / RUNNER_REGISTERS
+const MAX_MODELS = Math.floor(PERSISTENT_REGISTERS / RUNNER_REGISTERS)
 
 export interface TokenHalfDependencies {
   readonly engine: NativeEngine
@@ -28,7 +34,14 @@ export interface TokenHalfDependencies {
   /** Monotonic microseconds. */
   readonly nowUs: () => number
   /** Where this is the first of several ranks. */
-  readonly group?: { readonly place: RankPlace; readonly leader: StepLeader } | undefined
+  readonly group?:
+    | ({
+        readonly place: RankPlace
+        readonly leader: StepLeader
+        /** What each rank last said of its collectives. */
+        readonly ranks: () => StepWork["ranks"]
+      } & Pick<ProofFacts, "mlxVersion" | "references">)
+    | undefined
 }
 
 export interface TokenHalf {
@@ -38,6 +51,8 @@ export interface TokenHalf {
   handle(command: Command): Promise<void> | null
   /** One step of every model that has something to do. False when none had. */
   step(): boolean
+  /** Measures a link between the ranks, if one is due and nothing runs. False: it did nothing. */
+  probe(): boolean
   /** Tells the statistics. */
   report(): void
   close(): void
@@ -50,6 +65,18 @@ export function createTokenHalf(options: TokenHalfOptions, dependencies: TokenHa
   const draftRegisters = new Map<number, number>()
   const memory = createMemoryMeter(engine)
   const collectives = createCollectiveMeter(engine)
+  const prober =
+    group === undefined
+      ? null
+      : createLinkProber(
+          group.place.size,
+          (order) => {
+            group.leader.send(order)
+            return runProbe(engine, order)
+          },
+          (result) => notify({ type: "probe", result }),
+          nowUs(),
+        )
   let nextWeight = 0
   let epoch = 0
   let isOpen = true
@@ -85,12 +112,11 @@ export function createTokenHalf(options: TokenHalfOptions, dependencies: TokenHa
       forget(model)
       if ([...draftRegisters.values()].includes(model)) throw new Error(`Number ${model} is taken by a draft model.`)
       const own = modelOptions(json, options)
-      const { config } = await openModelFiles(path)
+      const { config, sizeBytes } = await openModelFiles(path)
       const draft = own.speculate === "draft" && own.draftModel !== null ? await openDraft(model, own.draftModel) : null
       const ownEpoch = epoch++
-      if (group !== undefined) {
-        group.leader.send({ kind: "load", model, path, signature: await modelSignature(path), epoch: ownEpoch })
-      }
+      const signature = group === undefined ? "" : await modelSignature(path)
+      group?.leader.send({ kind: "load", model, path, signature, epoch: ownEpoch })
       told = true
       const created = createModelInstance(engine, dependencies.openCheckpoint(path), config, {
         ...own,
@@ -104,7 +130,15 @@ export function createTokenHalf(options: TokenHalfOptions, dependencies: TokenHa
         availableBytes,
         emit,
         nowUs,
-        group: group === undefined ? undefined : { size: group.place.size, leader: group.leader },
+        group:
+          group === undefined
+            ? undefined
+            : {
+                size: group.place.size,
+                weights: group.place.weights,
+                leader: group.leader,
+                proof: { ...group, signature, numeric: options.numeric, modelBytes: sizeBytes },
+              },
         onError: (error) => notify({ type: "step_failed", model, message: messageOf(error) }),
       })
       nextWeight = created.nextWeight
@@ -154,6 +188,7 @@ export function createTokenHalf(options: TokenHalfOptions, dependencies: TokenHa
       for (const { loop } of models.values()) if (loop.step()) worked = true
       return worked
     },
+    probe: () => prober?.probe(nowUs()) ?? false,
     report() {
       let [running, waiting, kvBytesUsed, kvBytesTotal, steps, busyUs] = [0, 0, 0, 0, 0, 0]
       let speculation: SpeculationStatus | null = null
@@ -183,7 +218,7 @@ export function createTokenHalf(options: TokenHalfOptions, dependencies: TokenHa
           work: {
             stepUs,
             ...collectives.take(),
-            ...(group === undefined ? {} : { plans: { ...group.leader.plans } }),
+            ...(group === undefined ? {} : { plans: { ...group.leader.plans }, ranks: group.ranks() }),
           },
           speculation,
         },

@@ -6,6 +6,7 @@ import type { Command, LinkNotice } from "./link.ts"
 import { createFollowerHalf, type FollowerHalf } from "./follower-half.ts"
 import { joinRankGroup, type RankPlace } from "./rank-place.ts"
 import { createCommandRingReader, createTokenRingWriter, decodeCommand } from "./rings/index.ts"
+import { createReferenceStore } from "./reference-store.ts"
 import { createStepFollower, createStepLeader } from "./step-channel.ts"
 import { createTokenHalf } from "./token-half.ts"
 import type { TokenHalfOptions } from "./token-half-options.ts"
@@ -28,8 +29,8 @@ const REPORT_US = 1_000_000
 
 /** Returns after a shutdown command; rejects when MLX cannot be opened. */
 export default async function run({ commandMemory, tokenMemory, port, options, group }: WorkerTask): Promise<void> {
-  const { Checkpoint, hostMemory, loadMlx, NativeEngine } = await import("mlx-jaccl-rs")
-  loadMlx(options.libmlxPath, options.shimPath)
+  const { Checkpoint, groupCounters, hostMemory, loadMlx, NativeEngine } = await import("mlx-jaccl-rs")
+  const mlx = loadMlx(options.libmlxPath, options.shimPath)
   const { device, executor, threads, numeric, isa, cacheLimitBytes } = options
   const limit = cacheLimitBytes === null ? {} : { cacheLimitBytes }
   const engine = new NativeEngine({ device, executor, threads, numeric, isa, ...limit })
@@ -37,7 +38,7 @@ export default async function run({ commandMemory, tokenMemory, port, options, g
   const commands = createCommandRingReader(commandMemory)
   const records = createTokenRingWriter(tokenMemory)
   const nowUs = (): number => Math.round(performance.now() * 1000)
-  if (group !== null) await joinRankGroup(engine, group.place, group.port, options.jacclPath)
+  if (group !== null) await joinRankGroup(engine, group.place, group.port, options.jacclPath, options)
   if (group !== null && group.place.rank > 0) {
     const follower = createFollowerHalf({
       engine,
@@ -58,7 +59,16 @@ export default async function run({ commandMemory, tokenMemory, port, options, g
     emit: (words) => records.write(words),
     notify: (notice) => port.postMessage(notice satisfies WorkerMessage),
     nowUs,
-    group: group === null ? undefined : { place: group.place, leader: createStepLeader(engine, group.place.size) },
+    group:
+      group === null
+        ? undefined
+        : {
+            place: group.place,
+            leader: createStepLeader(engine, group.place.size),
+            ranks: () => groupCounters()?.ranks.map(({ collectiveUs }) => ({ collectiveUs })),
+            mlxVersion: mlx.version,
+            references: createReferenceStore(options.referenceFolder),
+          },
   })
   port.postMessage({ type: "up" } satisfies WorkerMessage)
 
@@ -85,7 +95,7 @@ export default async function run({ commandMemory, tokenMemory, port, options, g
       }
       wasBusy = worked
       if (!isRoom) records.waitForRoom(FULL_RING_MS)
-      else if (!worked && half.isOpen) commands.wait(IDLE_MS)
+      else if (!worked && half.isOpen && !half.probe()) commands.wait(IDLE_MS)
     }
   } finally {
     half.close()

@@ -183,6 +183,18 @@ export function renderPrometheus(sources: {
   family("gauge", "link_latency_seconds", "Last measured latency of a link.", [
     ...links((link) => (link.latencyUs === null ? null : link.latencyUs / 1e6)),
   ])
+  family("gauge", "link_latency_p99_seconds", "Of the last probes of a link.", [
+    ...links(({ latencyP99Us }) => (typeof latencyP99Us === "number" ? latencyP99Us / 1e6 : null)),
+  ])
+  family("gauge", "link_degraded", "1 while a link is much slower than it was at its best.", [
+    ...links(({ degraded, lastProbeMs }) => (lastProbeMs === null ? null : typeof degraded === "string" ? 1 : 0)),
+  ])
+  family(
+    "gauge",
+    "rank_waiting_ratio",
+    "Share of the last seconds that a rank waited in collectives.",
+    (cluster.waiting?.shares ?? []).map((share, rank): Sample => [{ rank }, share]),
+  )
 
   const { latencies, speeds, collectives } = metrics
   histogram(out, "time_to_first_token_seconds", "From the request to its first token.", latencies.firstToken)

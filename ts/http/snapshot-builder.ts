@@ -1,7 +1,14 @@
 // Counters, engine status and cluster status -> the dashboard's Snapshot. Pure but for the clock of the metrics.
 
-import type { ClusterStatus, LinkStatus, NodeState, RankMemory } from "../control/index.ts"
-import type { LinkView, MemoryView, PercentilesView, Snapshot, SpeculationView } from "../dashboard/index.ts"
+import type { ClusterCertificate, ClusterStatus, LinkStatus, NodeState, RankMemory } from "../control/index.ts"
+import type {
+  CertificateView,
+  LinkView,
+  MemoryView,
+  PercentilesView,
+  Snapshot,
+  SpeculationView,
+} from "../dashboard/index.ts"
 import type { EngineStatus, SpeculationStatus } from "../engine/index.ts"
 import type { Distribution } from "./distribution.ts"
 import type { CollectiveTotals } from "./collective-totals.ts"
@@ -79,8 +86,16 @@ export function buildSnapshot(
     },
     collectives: collectivesView(metrics.collectives),
     prefix_cache: { hit_tokens: metrics.cachedTokens, prompt_tokens: metrics.promptTokens },
+    waiting: cluster.waiting ?? null,
+    certificate: certificateView(cluster.certificate ?? null),
     speculation: engine.speculation === null ? null : speculationView(engine.speculation),
   }
+}
+
+function certificateView(certificate: ClusterCertificate | null): CertificateView | null {
+  if (certificate === null) return null
+  const { mlxVersion, ...rest } = certificate
+  return { ...rest, mlx_version: mlxVersion }
 }
 
 function speculationView(status: SpeculationStatus): SpeculationView {
@@ -125,6 +140,9 @@ function linkView(link: LinkStatus): LinkView {
     link_active: link.active,
     last_probe_s: link.lastProbeMs === null ? null : round(link.lastProbeMs / 1000, 1),
     share: bandwidth === null || ceiling === undefined ? null : Math.min(1, round(bandwidth / ceiling, 3)),
+    latency_p50_us: roundMaybe(link.latencyP50Us ?? null, 1),
+    latency_p99_us: roundMaybe(link.latencyP99Us ?? null, 1),
+    degraded: link.degraded ?? null,
   }
 }
 

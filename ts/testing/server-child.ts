@@ -2,11 +2,14 @@
 
 import { fileURLToPath } from "node:url"
 import { serve, type ServeOptions } from "../main.ts"
+import { obstructed } from "./obstacle.ts"
+import { askRoute } from "./routes.ts"
 import { runRank } from "../rank.ts"
 
 const [, , verb, json] = process.argv
-if (verb === "rank") await runRank()
+if (verb === "rank") await obstructed(runRank)
 else {
   const options: ServeOptions = JSON.parse(json ?? "{}")
-  process.exit(await serve({ ...options, program: fileURLToPath(import.meta.url) }))
+  const route = process.send === undefined ? undefined : askRoute
+  process.exit(await serve({ ...options, route, program: fileURLToPath(import.meta.url) }))
 }

@@ -3,20 +3,30 @@
 import { type ChildProcess, spawn, spawnSync } from "node:child_process"
 import { fileURLToPath } from "node:url"
 import type { ServeOptions } from "../main.ts"
+import { answerRoutes } from "./routes.ts"
 
 export interface ServerProcess {
   readonly child: ChildProcess
   /** "http://127.0.0.1:1234", when it is ready; rejects when it ends before. */
   readonly ready: Promise<string>
   readonly ended: Promise<{ readonly code: number | null; readonly stderr: string }>
+  /** Resolves with the next line of its log that matches. */
+  line(pattern: RegExp): Promise<string>
   /** Process ids of its ranks, now. */
   ranks(): number[]
 }
 
 const READY_MS = 60_000
 
-/** `enter`: what stands before the command, such as `ip netns exec one`. */
-export function startServer(options: ServeOptions, enter: readonly string[] = []): ServerProcess {
+export interface ServerSurroundings {
+  readonly env?: NodeJS.ProcessEnv
+  /** Answers where the server's ranks are to connect. */
+  readonly route?: Parameters<typeof answerRoutes>[1]
+  /** What stands before the command, such as `ip netns exec one`. */
+  readonly enter?: readonly string[]
+}
+
+export function startServer(options: ServeOptions, { env, route, enter = [] }: ServerSurroundings = {}): ServerProcess {
   // Without the options that tap gives to all that a test starts: its code in the server would be measured with it.
   const [program, ...before] = [...enter, "env"]
   const child = spawn(
@@ -30,19 +40,27 @@ export function startServer(options: ServeOptions, enter: readonly string[] = []
       "serve",
       JSON.stringify(options),
     ],
-    { stdio: ["ignore", "pipe", "pipe"] },
+    {
+      stdio: ["ignore", "pipe", "pipe", ...(route === undefined ? [] : ["ipc" as const])],
+      env: { ...process.env, ...env },
+    },
   )
+  if (route !== undefined) answerRoutes(child, route)
+  const watchers = new Set<(line: string) => void>()
   let stdout = ""
   let stderr = ""
   const ended = new Promise<{ code: number | null; stderr: string }>((resolve) => {
     child.once("close", (code) => resolve({ code, stderr }))
   })
-  child.stderr.setEncoding("utf8").on("data", (text: string) => {
+  child.stderr?.setEncoding("utf8").on("data", (text: string) => {
+    const begun = stderr.lastIndexOf("\n") + 1
     stderr += text
+    const lines = stderr.slice(begun).split("\n").slice(0, -1)
+    for (const line of lines) for (const watch of watchers) watch(line)
   })
   const ready = new Promise<string>((resolve, reject) => {
     const timer = setTimeout(() => reject(new Error(`not ready in ${READY_MS} ms: ${stderr}`)), READY_MS)
-    child.stdout.setEncoding("utf8").on("data", (text: string) => {
+    child.stdout?.setEncoding("utf8").on("data", (text: string) => {
       stdout += text
       const address = /at (http:\S+) /.exec(stdout)?.[1]
       if (address === undefined) return
@@ -55,7 +73,16 @@ export function startServer(options: ServeOptions, enter: readonly string[] = []
     })
   })
   ready.catch(() => undefined)
-  return { child, ready, ended, ranks: () => childrenOf(child.pid ?? 0) }
+  const line = (pattern: RegExp): Promise<string> =>
+    new Promise((resolve) => {
+      const watch = (text: string) => {
+        if (!pattern.test(text)) return
+        watchers.delete(watch)
+        resolve(text)
+      }
+      watchers.add(watch)
+    })
+  return { child, ready, ended, line, ranks: () => childrenOf(child.pid ?? 0) }
 }
 
 function childrenOf(parent: number): number[] {

@@ -6,7 +6,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define MJ_ABI 4u
+#define MJ_ABI 5u
 
 extern "C" {
 
@@ -129,6 +129,10 @@ typedef struct mj_api_table {
   // Totals since the start, and the microseconds that each step spent in collectives, oldest first: those of the steps
   // that have ended since the last call, the newest `capacity` of them at most. Returns how many; 0 where MLX runs them.
   int (*collectives)(mj_engine*, mj_collectives*, float* steps, int capacity);
+
+  // Two ranks send each other so many bytes, `rounds` times; every rank calls it while no step runs. us gets the
+  // microseconds of each round as rank `from` saw them.
+  int (*group_probe)(mj_engine*, int from, int to, int bytes, int rounds, float* us);
 } mj_api_table;
 
 }  // extern "C"

@@ -180,6 +180,11 @@ void Decoder::sample() {
   }
   emit(dst, {Value::tokens, n, 1, value(op_.a).width});
 }
+void Decoder::hash() {
+  const int dst = reg_number(next());
+  op_.a = use(Value::floats);
+  emit(dst, {Value::floats, 1, kHashParts});
+}
 void Decoder::eval() {
   const int n = count(1, 0, kMaxRegisters);
   for (int i = 0; i < n; ++i) {

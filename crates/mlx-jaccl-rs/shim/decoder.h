@@ -54,6 +54,7 @@ class Decoder {
       case OP_MOE: return moe();
       case OP_CONCAT: return concat();
       case OP_ADJUST: return adjust();
+      case OP_HASH: return hash();
     }
   }
 
@@ -181,6 +182,7 @@ class Decoder {
   void moe();
   void concat();
   void adjust();
+  void hash();
 
   const Catalog& catalog_;
   Program program_;

@@ -1,4 +1,5 @@
 // The exported table: every function is one call of an executor inside guard().
+#include <algorithm>
 #include <cstring>
 #include <limits>
 #include <memory>
@@ -203,6 +204,13 @@ const mj_api_table table = {
 
     [](mj_engine* e, mj_collectives* totals, float* steps, int capacity) {
       return guard(-1, [&] { return e->executor->collectives(*totals, steps, capacity); });
+    },
+
+    [](mj_engine* e, int from, int to, int bytes, int rounds, float* us) {
+      return call(e, [&](auto&) {
+        const std::vector<float> found = e->joined().probe(from, to, bytes < 0 ? 0 : bytes, rounds);
+        std::copy(found.begin(), found.end(), us);
+      });
     },
 };
 

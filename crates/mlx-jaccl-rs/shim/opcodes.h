@@ -65,7 +65,12 @@ enum Opcode : int32_t {
   // dst, logits f32 [n, vocabulary], tokens of the step before (register, -1: none), n, then per row ADJUST_WORDS ints
   // (AdjustWord) and its entries of ENTRY_WORDS ints (AdjustEntryWord). dst f32 [n, vocabulary]
   OP_ADJUST = 19,
+  // dst, x f32 [rows, width]. dst f32 [1, kHashParts]: 16 bits of a hash of the elements' bits in each. Equal bits give
+  // equal hashes within one back end; one changed element always changes it. Ranks compare theirs by OP_ALL_GATHER.
+  OP_HASH = 30,
 };
+
+constexpr int kHashParts = 4;
 
 enum RopeMode : int32_t { ROPE_NONE = 0, ROPE_HALF = 1, ROPE_PAIRS = 2 };  // halves: (i, i + d/2); pairs: (2i, 2i + 1)
 enum Activation : int32_t { ACT_SILU = 0, ACT_GELU_TANH = 1, ACT_GELU = 2 };

@@ -195,6 +195,15 @@ impl NativeEngine {
     Ok(self.handle()?.group_send(rank, message)?)
   }
 
+  /// Measures the link between two ranks: they send each other `bytes` (a multiple of 4) at the same time, `rounds`
+  /// times (at most 255). Every rank of the group calls it, while no step runs. The microseconds of each round as rank
+  /// `from` saw them.
+  #[napi(ts_return_type = "Array<number>")]
+  pub fn group_probe(&self, from: i32, to: i32, bytes: i32, rounds: u8) -> napi::Result<Vec<f64>> {
+    let us = self.handle()?.group_probe(from, to, bytes, rounds)?;
+    Ok(us.into_iter().map(f64::from).collect())
+  }
+
   /// Waits for the next message of a rank; null when none came in time.
   #[napi]
   pub fn group_receive(&self, rank: i32, timeout_ms: i32) -> napi::Result<Option<Uint8Array>> {

@@ -21,8 +21,13 @@ function oneLink(name: string, detail: string, link: LinkView): Html {
       <dl class="figures">
         <div><dt>Bandwidth</dt><dd>${decimal(link.bandwidth_gbps, 2)} <span class="unit">GB/s</span></dd></div>
         <div><dt>Latency</dt><dd>${decimal(link.latency_us, 1)} <span class="unit">µs</span></dd></div>
+        ${
+          typeof link.latency_p99_us === "number" &&
+          html`<div><dt>p99</dt><dd>${decimal(link.latency_p99_us, 1)} <span class="unit">µs</span></dd></div>`
+        }
         <div><dt>Last probe</dt><dd class="text">${ago(link.last_probe_s)}</dd></div>
       </dl>
+      ${typeof link.degraded === "string" && html`<p class="caption">${link.degraded}</p>`}
       ${
         share !== null &&
         html`

@@ -7,6 +7,8 @@ export type Weight = number
 /** Registers below this survive a step. */
 export const PERSISTENT_REGISTERS = 64
 export const NONE = -1
+/** Elements of a hash. */
+export const HASH_PARTS = 4
 
 export const Op = {
   BATCH: 1,
@@ -28,6 +30,7 @@ export const Op = {
   MOE: 17,
   CONCAT: 18,
   ADJUST: 19,
+  HASH: 30,
 } as const
 
 export const RopeMode = { NONE: 0, HALF: 1, PAIRS: 2 } as const
@@ -219,8 +222,16 @@ export class CommandBuffer {
     return out
   }
 
-  allGather(x: Register): Register {
-    const out = this.#begin(Op.ALL_GATHER, 3)
+  /** Into `out` where the result must survive the step. */
+  allGather(x: Register, out: Register = this.#register()): Register {
+    this.#room(3)
+    this.#ints(Op.ALL_GATHER, out, x)
+    return out
+  }
+
+  /** f32 [1, HASH_PARTS], 16 bits of a hash of x in each. */
+  hash(x: Register): Register {
+    const out = this.#begin(Op.HASH, 3)
     this.#ints(x)
     return out
   }

@@ -1,6 +1,7 @@
 // Which attention heads a rank has: whole groups of query heads with their KV head where there are enough groups, else
 // a part of one group whose KV head several ranks keep.
 
+import { rankShare } from "./rank-share.ts"
 import type { RankPosition } from "./weight-plan.ts"
 
 export interface HeadShare {
@@ -12,11 +13,15 @@ export interface HeadShare {
   readonly counts: boolean
 }
 
-/** `queryHeads` is a multiple of `kvHeads`. Every rank has at least one head of each; rank 0's always count. */
-export function headShare(queryHeads: number, kvHeads: number, { rank, size }: RankPosition): HeadShare {
+/**
+ * `queryHeads` is a multiple of `kvHeads`. Every rank has at least one head of each; rank 0's always count. Weights of
+ * the ranks count where there are at least as many KV heads.
+ */
+export function headShare(queryHeads: number, kvHeads: number, position: RankPosition): HeadShare {
+  const { rank, size } = position
   const group = queryHeads / kvHeads
   if (size <= kvHeads) {
-    const [from, to] = [Math.floor((rank * kvHeads) / size), Math.floor(((rank + 1) * kvHeads) / size)]
+    const [from, to] = rankShare(kvHeads, position)
     return { query: [from * group, to * group], kv: [from, to], counts: true }
   }
   const groupOf = (one: number): number => Math.floor((one * kvHeads) / size)

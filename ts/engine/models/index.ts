@@ -4,6 +4,7 @@ export {
   AdjustEntryWord,
   AdjustWord,
   CommandBuffer,
+  HASH_PARTS,
   NONE,
   PERSISTENT_REGISTERS,
   SampleWord,

@@ -61,6 +61,8 @@ export interface PlannedMatrix {
 export interface RankPosition {
   readonly rank: number
   readonly size: number
+  /** Of all ranks, above 0: how large a share each takes. Without them the shares are even. */
+  readonly weights?: readonly number[] | undefined
 }
 
 export interface WeightPlan {
@@ -77,12 +79,21 @@ export interface WeightPlan {
   /** Vectors joined. */
   vector(parts: readonly MatrixPart[], shard: ShardRule, tensor?: "weight" | "bias"): Weight
   /** All experts as one matrix: for every expert the rows of each role in turn (opcodes.h, OP_MOE). */
-  experts(roles: readonly ExpertRole[], layer: number, experts: number, rows: number, columns: number): Weight
+  experts(roles: readonly ExpertRole[], layer: number, shape: ExpertShape): Weight
   /** A tensor that is read by the loader by other means. */
   claim(name: string): void
   compute(values: Float32Array): Weight
   /** Throws if the checkpoint holds a tensor that nobody asked for. */
   finish(): void
+}
+
+export interface ExpertShape {
+  readonly experts: number
+  readonly rows: number
+  readonly columns: number
+  /** Of each expert, the same for all. */
+  readonly shard: ShardRule
+  readonly share: Share
 }
 
 export interface ExpertRole {
@@ -195,7 +206,7 @@ export function createWeightPlan(
       })
       return add({ kind: "vector", parts: pieces, shard, quantization: null })
     },
-    experts(roles, layer, experts, rows, columns) {
+    experts(roles, layer, { experts, rows, columns, shard, share }) {
       const pieces: WeightPart[] = []
       let first: { quantization: WeightQuantization | null; format: string } | null = null
       for (let expert = 0; expert < experts; expert++) {
@@ -214,11 +225,11 @@ export function createWeightPlan(
           if (found.format !== first.format) {
             throw unreadable(`${module} is ${found.format}, but the layer's first expert is ${first.format}.`)
           }
-          pieces.push(found.part)
+          pieces.push({ ...found.part, share })
         }
       }
       const quantization = first?.quantization ?? null
-      return add({ kind: "matrix", parts: pieces, shard: "replicated", quantization })
+      return add({ kind: "matrix", parts: pieces, shard, quantization })
     },
     claim(name) {
       tensor(name)

@@ -4,12 +4,14 @@
 // one before are still to be read:
 //   0, 1 tokens   2, 3 log-probabilities   4, 5 logits of the rows that asked for alternatives
 //   6, 7 a hidden row of a step that samples nothing, only to wait for it: prompts must not run ahead of cancellation
+//   8, 9 hashes of the hidden states of all ranks, where there are several
 
 import type { NativeEngine } from "mlx-jaccl-rs"
 import { EngineError } from "../errors.ts"
 import { CommandBuffer, type Model, NONE } from "../models/index.ts"
 import { type Alternative, alternatives } from "../sampling/index.ts"
 import type { KvSequences } from "./kv-memory.ts"
+import { createRankAgreement } from "./rank-agreement.ts"
 import type { StepSamples } from "./scheduler.ts"
 import type { StepPlan } from "./step-plan.ts"
 
@@ -39,13 +41,15 @@ const CLEAR_CACHE_STEPS = 256
 
 type StepCalls = Pick<NativeEngine, "exec" | "readTokens" | "readFloats" | "clearCache">
 
-export const RUNNER_REGISTERS = 8
+export const RUNNER_REGISTERS = 10
 
 export interface ModelRunnerOptions {
   readonly vocabularySize: number
   readonly hiddenSize: number
   /** The first of the RUNNER_REGISTERS persistent registers that are this model's. */
   readonly firstRegister: number
+  /** That the model is split over. Default 1. */
+  readonly ranks?: number | undefined
 }
 
 export function createModelRunner(
@@ -54,13 +58,14 @@ export function createModelRunner(
   kv: Pick<KvSequences, "handle">,
   options: ModelRunnerOptions,
 ): ModelRunner {
-  const { vocabularySize, hiddenSize, firstRegister } = options
+  const { vocabularySize, hiddenSize, firstRegister, ranks = 1 } = options
+  const agreement = ranks > 1 ? createRankAgreement(engine, ranks) : null
   const buffer = new CommandBuffer()
   let steps = 0
 
-  function registersOf(step: number): { tokens: number; logprobs: number; logits: number; hidden: number } {
+  function registersOf(step: number) {
     const first = firstRegister + (step & 1)
-    return { tokens: first, logprobs: first + 2, logits: first + 4, hidden: first + 6 }
+    return { tokens: first, logprobs: first + 2, logits: first + 4, hidden: first + 6, agreement: first + 8 }
   }
 
   function encode(plan: StepPlan): void {
@@ -80,6 +85,7 @@ export function createModelRunner(
     const tokens = buffer.tokens(entries, previous)
     const hidden = model.forward(buffer, tokens)
     const out = registersOf(step)
+    agreement?.append(buffer, hidden, out.agreement)
     if (sampledRows.length === 0) {
       buffer.evaluate([buffer.rows(hidden, Int32Array.of(row - 1), out.hidden)])
       return
@@ -113,6 +119,7 @@ export function createModelRunner(
       const tokens = new Int32Array(count)
       const byRow = new Map<number, readonly Alternative[]>()
       const from = registersOf(plan.step)
+      agreement?.check(from.agreement, plan.step)
       if (count === 0) {
         engine.readFloats(from.hidden, new Float32Array(hiddenSize))
         return { tokens, logprobs: null, alternatives: byRow }

@@ -15,6 +15,9 @@ namespace {
 // Larger sums are made in place; their seal travels in a collective of its own.
 constexpr size_t kInlineElements = size_t{64} << 10;
 
+constexpr size_t kMostProbe = size_t{256} << 20;
+constexpr int kMostRounds = 1000;
+
 // What follows a rank's bytes in a gather.
 struct GatherSeal {
   uint64_t operation, hash;
@@ -139,6 +142,35 @@ void RankGroup::all_gather(const float* in, int rows, int width, float* out) {
       for (size_t r = 0; r < ranks; ++r)
         std::memcpy(out + (row * ranks + r) * width, scratch_.data() + r * stride + row * row_bytes, row_bytes);
   });
+}
+
+std::vector<float> RankGroup::probe(int from, int to, size_t bytes, int rounds) {
+  if (from < 0 || to < 0 || from >= size() || to >= size() || from == to)
+    throw std::invalid_argument("a probe between ranks " + std::to_string(from) + " and " + std::to_string(to));
+  if (bytes == 0 || bytes > kMostProbe || bytes % sizeof(float) || rounds <= 0 || rounds > kMostRounds)
+    throw std::invalid_argument("a probe of " + std::to_string(rounds) + " times " + std::to_string(bytes) + " bytes");
+  const size_t n = bytes / sizeof(float);
+  const bool takes_part = rank() == from || rank() == to;
+  std::vector<float> own(n, static_cast<float>(rank() + 1)), came(n), us(rounds);
+  // The first round only brings the ranks together.
+  for (int round = -1; round < rounds; ++round)
+    run(bytes, [&](uint64_t operation) {
+      std::fill(came.begin(), came.end(), 0.0f);
+      const int64_t begun = now_us();
+      const bool is_pair = transport().swap(from, to, own.data(), came.data(), bytes);
+      if (!is_pair) transport().all_sum(own.data(), n, came.data());
+      if (round >= 0) us[round] = static_cast<float>(now_us() - begun);
+      if (is_pair && !takes_part) return;
+      const int peer = rank() == from ? to : from;
+      const float expected = static_cast<float>(is_pair ? peer + 1 : size() * (size() + 1) / 2);
+      if (!std::all_of(came.begin(), came.end(), [&](float x) { return x == expected; }))
+        life_->fail("collective " + std::to_string(operation) + ": a probe between rank " + std::to_string(from) +
+                    " and rank " + std::to_string(to) + " was damaged");
+    });
+  std::vector<float> all(static_cast<size_t>(rounds) * size());
+  all_gather(us.data(), 1, rounds, all.data());
+  std::copy_n(all.begin() + static_cast<ptrdiff_t>(from) * rounds, rounds, us.begin());
+  return us;
 }
 
 }  // namespace mj

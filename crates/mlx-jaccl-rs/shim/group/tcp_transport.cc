@@ -13,7 +13,7 @@ namespace mj {
 
 namespace {
 
-enum Kind : uint32_t { kExchange = 1, kScatter = 2, kCollect = 3, kGather = 4 };
+enum Kind : uint32_t { kExchange = 1, kScatter = 2, kCollect = 3, kGather = 4, kSwap = 5 };
 
 constexpr int kSpins = 200;               // empty looks at the sockets before the thread sleeps
 constexpr int kPollMs = 50;               // how late the end of the group may be seen
@@ -154,6 +154,18 @@ void TcpTransport::all_gather(const void* in, size_t bytes, void* out) {
       transfers.push_back({static_cast<int>(r), static_cast<const char*>(in), bytes, to + r * bytes, bytes});
   if (in != to + me * bytes) std::memcpy(to + me * bytes, in, bytes);
   exchange(transfers, kGather);
+}
+
+bool TcpTransport::swap(int from, int to, const void* out, void* in, size_t bytes) {
+  const int me = life_->rank();
+  if (me != from && me != to) {
+    ++exchange_;
+    return true;
+  }
+  std::vector<Transfer> transfers;
+  transfers.push_back({me == from ? to : from, static_cast<const char*>(out), bytes, static_cast<char*>(in), bytes});
+  exchange(transfers, kSwap);
+  return true;
 }
 
 }  // namespace mj

@@ -20,6 +20,7 @@ class TcpTransport final : public Transport {
   void set_deadline(int operation_ms) { operation_ms_ = operation_ms; }
   void all_sum(const float* in, size_t n, float* out) override;
   void all_gather(const void* in, size_t bytes, void* out) override;
+  bool swap(int from, int to, const void* out, void* in, size_t bytes) override;
 
  private:
   struct Header {

@@ -5,6 +5,7 @@
 #include <cstring>
 #include <stdexcept>
 
+#include "hash.h"
 #include "plan.h"
 
 namespace mj {
@@ -76,6 +77,7 @@ class Runner {
       case OP_MOE: return moe(in, w, o);
       case OP_CONCAT: return concat(in);
       case OP_ADJUST: return adjust(in, w);
+      case OP_HASH: return hash_floats(floats(in.a), count(in.a), floats(in.dst));
       case OP_BATCH:
       case OP_EVAL: return;
     }

@@ -2,7 +2,7 @@
 
 use std::ffi::{c_char, c_int, c_void};
 
-pub const ABI: u32 = 4;
+pub const ABI: u32 = 5;
 
 #[repr(C)]
 pub struct Engine {
@@ -181,6 +181,8 @@ pub struct Api {
   pub group_counters: unsafe extern "C" fn(*mut GroupCounters) -> c_int,
 
   pub collectives: unsafe extern "C" fn(*mut Engine, *mut Collectives, *mut f32, c_int) -> c_int,
+
+  pub group_probe: unsafe extern "C" fn(*mut Engine, c_int, c_int, c_int, c_int, *mut f32) -> c_int,
 }
 
 #[cfg(test)]

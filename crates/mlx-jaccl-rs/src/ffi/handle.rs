@@ -293,6 +293,16 @@ impl EngineHandle {
     Ok((totals, self.known(told)?))
   }
 
+  /// Microseconds of each round. The shim checks the ranks and bounds `rounds`.
+  pub fn group_probe(&self, from: i32, to: i32, bytes: i32, rounds: u8) -> Result<Vec<f32>, Error> {
+    let mut us = vec![0.0; usize::from(rounds)];
+    // SAFETY: the engine is open, and the shim writes `rounds` numbers.
+    let done =
+      unsafe { (self.library.api.group_probe)(self.engine, from, to, bytes, i32::from(rounds), us.as_mut_ptr()) };
+    self.known(done)?;
+    Ok(us)
+  }
+
   pub fn group_listen(&self, host: &CStr) -> Result<i32, Error> {
     // SAFETY: the engine is open and the text lives until the call returns.
     self.known(unsafe { (self.library.api.group_listen)(self.engine, host.as_ptr()) })

@@ -1,0 +1,8 @@
+// Rank processes that die, stand still, lose the front, never come, or end while they start.
+// How the matrix is run: testing/fault-matrix.ts.
+
+import t from "tap"
+import { runFaults } from "./testing/fault-matrix.ts"
+import { RANK_FAULTS } from "./testing/rank-faults.ts"
+
+t.test("faults of two ranks", { timeout: 1_800_000 }, async (t) => await runFaults(t, 2, RANK_FAULTS))
