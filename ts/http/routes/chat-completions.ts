@@ -56,7 +56,7 @@ export function createChatWork(services: Services): PrepareWork {
     const request: GenerationRequest = {
       id: identity.id,
       model: model.id,
-      prompt: promptOf(body),
+      prompt: promptOf(body, thinkingBudget),
       sampling: samplingOf(body, model),
       maxTokens: body.max_completion_tokens ?? body.max_tokens ?? null,
       stop: stopOf(body.stop),
@@ -83,12 +83,15 @@ export function createChatWork(services: Services): PrepareWork {
   }
 }
 
-export function promptOf(body: ChatCompletionRequest): GenerationRequest["prompt"] {
+export function promptOf(
+  body: ChatCompletionRequest,
+  thinkingBudget = body.thinking_budget ?? null,
+): GenerationRequest["prompt"] {
   const tools = toolDefinitions(body)
   const effort = body.reasoning_effort ?? undefined
   const options = {
     ...(effort === undefined ? {} : { reasoning_effort: effort }),
-    ...(effort === "none" || body.thinking_budget === 0 ? { enable_thinking: false } : {}),
+    ...(effort === "none" || thinkingBudget === 0 ? { enable_thinking: false } : {}),
     ...(typeof body.enable_thinking === "boolean" ? { enable_thinking: body.enable_thinking } : {}),
     ...body.chat_template_kwargs,
   }
