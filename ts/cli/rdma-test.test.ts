@@ -49,11 +49,12 @@ t.test("rdma-test goes over JACCL, as a mesh and as a ring", { skip: noVerbs }, 
     MLX_CLUSTER_JACCL: verbs,
     FAKE_VERBS_SESSION: `rdma-test-${process.pid}`,
   }
-  for (const transport of ["jaccl", "jaccl-ring"]) {
+  const backends = { jaccl: "jaccl-mesh", "jaccl-ring": "jaccl-ring" }
+  for (const [transport, backend] of Object.entries(backends)) {
     const words = ["rdma-test", "correctness", "--local-ranks", "2", "--transport", transport, "--json"]
     const { code, stdout, stderr } = await runProgram(words, { env, deadlineMs: DEADLINE_MS })
     t.equal(code, 0, stderr)
-    t.match(JSON.parse(stdout), { size: 2, transport: "jaccl", wrong: 0 })
+    t.match(JSON.parse(stdout), { size: 2, transport: backend, wrong: 0 })
   }
 })
 

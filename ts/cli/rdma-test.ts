@@ -96,12 +96,14 @@ export const rdmaTest: Command = {
     const paint = paintFor(process.stdout)
     const isJson = isSet(flags, "json")
     const rows: Row[] = []
+    let transport = ""
     const show = (row: Row) => {
       rows.push(row)
       if (!isJson) process.stdout.write(`${line(row, paint)}\n`)
     }
     try {
-      if (!isJson) process.stdout.write(`${group.size} ranks over ${group.transport}\n${HEAD}\n`)
+      transport = await group.transport()
+      if (!isJson) process.stdout.write(`${group.size} ranks over ${transport}\n${HEAD}\n`)
       await group.measure(4 * KIB, WARM_UP, { seed: 0, check: false })
       if (kind === "stress") await stress(group, seconds, () => interrupted, show)
       else {
@@ -117,7 +119,7 @@ export const rdmaTest: Command = {
       await group.close()
     }
     const wrong = rows.reduce((sum, row) => sum + row.wrong, 0)
-    if (isJson) console.log(JSON.stringify({ size: group.size, transport: group.transport, measures: rows, wrong }))
+    if (isJson) console.log(JSON.stringify({ size: group.size, transport, measures: rows, wrong }))
     else console.log(wrong === 0 ? paint("green", "all sums are right") : paint("red", `${wrong} elements are wrong`))
     if (interrupted) return EXIT.interrupted
     return wrong === 0 ? EXIT.ok : EXIT.failed

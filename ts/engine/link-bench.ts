@@ -25,6 +25,8 @@ export interface LinkRoundResult {
   /** Elements that were not what they must be. */
   readonly wrong: number
   readonly checked: number
+  /** What the group itself says that it runs over: "tcp", "jaccl-mesh", "jaccl-ring", "ring", "nccl". */
+  readonly backend: string
 }
 
 export interface LinkBench {
@@ -101,7 +103,7 @@ export async function openLinkBench(
           if (!(Math.abs(value - must) <= TOLERANCE * Math.max(1, Math.abs(must)))) wrong += 1
         }
       }
-      return { microseconds, wrong, checked }
+      return { microseconds, wrong, checked, backend: groupCounters()?.backend ?? "" }
     },
   }
 }
