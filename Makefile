@@ -10,7 +10,7 @@ DRAFT ?=
 cluster := node bin/mlx-cluster.js
 
 .DEFAULT_GOAL := help
-.PHONY: help setup server server-bg server-stop server-restart doctor bootstrap sync verify rdma-test rdma-quick rdma-stress status monitor top logs generate test test-clients test-full test-native lint format check bench clean
+.PHONY: help setup server server-bg server-stop server-restart doctor bootstrap sync verify rdma-test rdma-quick rdma-stress rdma-diag health models queue metrics cluster-info chat-test kill-all version status monitor top logs generate test test-clients test-full test-native lint format check bench clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -54,6 +54,34 @@ rdma-quick: ## right sums, latency and bandwidth in seconds
 
 rdma-stress: ## all sizes for a minute, every element compared
 	@$(cluster) rdma-test stress $(if $(RANKS),--local-ranks $(RANKS)) $(ARGS)
+
+rdma-diag: doctor ## the same as doctor
+
+ask = @curl --silent --show-error --fail http://$(HOST):$(PORT)
+
+health: ## the server that runs, in a line of JSON
+	$(ask)/health
+
+models: ## what it serves
+	$(ask)/v1/models
+
+queue: ## who waits there
+	$(ask)/queue
+
+cluster-info: ## its ranks and links
+	$(ask)/cluster
+
+metrics: ## its counters, as Prometheus reads them
+	$(ask)/metrics
+
+chat-test: ## one question to the server that runs
+	@$(cluster) generate --url http://$(HOST):$(PORT) --temperature 0 "What is the capital of France?"
+
+kill-all: ## end the server that server-bg has started, at once, with all its ranks on all hosts
+	@$(cluster) down --now
+
+version: ## of this program
+	@$(cluster) version
 
 status: ## one screen about the server that runs
 	@$(cluster) status --url http://$(HOST):$(PORT) $(ARGS)

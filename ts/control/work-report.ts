@@ -7,13 +7,13 @@ export function toWireWork(work: RankWork): WireWork {
   return {
     steps: work.steps,
     plans: work.plans,
-    plan_encode_us: work.planEncodeUs,
-    plan_send_us: work.planSendUs,
-    plan_decode_us: work.planDecodeUs,
+    plan_encode_us: Math.round(work.planEncodeUs),
+    plan_send_us: Math.round(work.planSendUs),
+    plan_decode_us: Math.round(work.planDecodeUs),
     plans_in_time: work.plansInTime,
     plans_late: work.plansLate,
     beats: work.beats,
-    beat_us: work.beatUs,
+    beat_us: Math.round(work.beatUs),
     cpu_us: work.cpuUs,
   }
 }
