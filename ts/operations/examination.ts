@@ -108,7 +108,7 @@ function examineNetwork(hostfile: Hostfile, rank: number, facts: HostFacts, note
       wanted === OPEN_FILES_RDMA ? "problem" : "warning",
       "open files",
       `a process may open ${facts.openFiles}, ${wanted} are wanted`,
-      process.platform === "darwin" ? `sudo launchctl limit maxfiles ${wanted} unlimited` : `ulimit -n ${wanted}`,
+      facts.platform.startsWith("darwin") ? `sudo launchctl limit maxfiles ${wanted} unlimited` : `ulimit -n ${wanted}`,
     )
   }
 }
