@@ -93,6 +93,8 @@ export const rdmaTest: Command = {
       interrupted = true
     }
     process.once("SIGINT", interrupt)
+    // A reader such as `head` may close the pipe; that is no error.
+    process.stdout.on("error", interrupt)
     const paint = paintFor(process.stdout)
     const isJson = isSet(flags, "json")
     const rows: Row[] = []
