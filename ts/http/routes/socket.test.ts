@@ -185,6 +185,19 @@ for (const name of SERVERS) {
     await drained
   })
 
+  t.test(`${name}: only so many sockets are open at the same time`, async (t) => {
+    const { url } = await startServer(t, name)
+    const sockets = await Promise.all(Array.from({ length: LIMITS.sockets }, () => openSocket(t, url)))
+    await t.rejects(openSocket(t, url), { message: "status 503" })
+    const [one] = sockets
+    one?.ws.close()
+    await one?.closed
+    while (!/websockets_open 255$/m.test(await (await fetch(`${url}/metrics`)).text())) await new Promise(setImmediate)
+    const next = await openSocket(t, url)
+    next.send(chat("a"))
+    await next.until("done", "a")
+  })
+
   t.test(`${name}: a message over the cap closes its socket and no other`, async (t) => {
     const server = await startServer(t, name, { bodyLimit: 1024 })
     const one = await openSocket(t, server.url)
