@@ -3,7 +3,7 @@
 
 import { basename, join } from "node:path"
 import t, { type Test } from "tap"
-import type { LogitAdjustments, SamplingParameters } from "./generation.ts"
+import type { DistributionShaping, LogitAdjustments, SamplingParameters } from "./generation.ts"
 import type { SubmitCommand } from "./link.ts"
 import { RANDOM_VOCABULARY, writeRandomCheckpoint } from "./models/random-checkpoint-fixture.ts"
 import { fixture, goldenCases, missingNative, startRank, type TestRank } from "./rank-host-fixture.ts"
@@ -29,6 +29,8 @@ const adjustments: LogitAdjustments = {
   ],
 }
 
+const shaping: DistributionShaping = { typicalP: 0.9, xtcProbability: 0.5, xtcThreshold: 0.1, exemptIds: [] }
+
 /** Each sampled in each way; `ends` are end-of-turn tokens. */
 function asks(prompts: readonly (readonly number[])[], ends: readonly number[], maxTokens: number): readonly Ask[] {
   return prompts.flatMap((ids, i): Ask[] => {
@@ -41,6 +43,7 @@ function asks(prompts: readonly (readonly number[])[], ends: readonly number[], 
       { ...base, sampling: { ...warm, seed: 5n }, logprobs: 0 },
       { ...base, sampling: { ...greedy, adjustments }, logprobs: 1 },
       { ...base, sampling: { ...warm, adjustments, ignoreEos: true } },
+      { ...base, sampling: { ...warm, topP: 1, shaping } },
     ]
   })
 }
