@@ -99,7 +99,8 @@ export function createSpeculator(proposer: Proposer, nowUs: () => number): Specu
       counts.steps++
     },
     stepTook(rows, us) {
-      if (!waitsForProposer) meter.step(rows, us)
+      // Where nobody is proposed for, nobody asks what steps cost.
+      if (!waitsForProposer && trials.size > 0) meter.step(rows, us)
       waitsForProposer = false
     },
     left(sequence) {
