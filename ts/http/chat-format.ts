@@ -1,6 +1,6 @@
 // The wire shapes of /v1/chat/completions: stream chunks and the whole answer. Knows no socket.
 
-import type { Usage } from "../engine/index.ts"
+import type { FinishReason, ToolCall, Usage } from "../engine/index.ts"
 import type { ReplyEvent } from "./generation-run.ts"
 import { createOpenAiStream } from "./openai-stream.ts"
 import type { CollectedChoice } from "./reply-collector.ts"
@@ -13,7 +13,10 @@ import { usageOf } from "./usage.ts"
 type ChunkChoice = ChatCompletionChunk["choices"][number]
 type Delta = ChunkChoice["delta"]
 
-export function createChatStreamFormat(identity: ReplyIdentity, includeUsage: boolean): StreamFormat {
+type CallEvent = Extract<ReplyEvent, { type: "tool_call" }>
+
+/** `legacy`: calls go by the deprecated name function_call. */
+export function createChatStreamFormat(identity: ReplyIdentity, includeUsage: boolean, legacy = false): StreamFormat {
   const stream = createOpenAiStream<ChunkChoice>("chat.completion.chunk", identity, includeUsage)
   const spoken = new Set<number>()
   const tokenTexts = new Map<number, TokenText>()
@@ -41,27 +44,43 @@ export function createChatStreamFormat(identity: ReplyIdentity, includeUsage: bo
       case "reasoning":
         return event.text === "" ? "" : chunk(choice, speak(choice, { reasoning_content: event.text }))
       case "tool_call": {
-        const { index, id: callId, name, argumentsDelta } = event
-        const call =
-          callId === undefined
-            ? { index, function: { arguments: argumentsDelta } }
-            : {
-                index,
-                id: callId,
-                type: "function" as const,
-                function: { name: name ?? "", arguments: argumentsDelta },
-              }
-        const delta: Delta = { tool_calls: [call] }
+        const delta = legacy ? functionDelta(event) : toolDelta(event)
         return chunk(choice, spoken.has(choice) ? delta : speak(choice, { content: null, ...delta }))
       }
       case "finished":
         break
     }
     const first = spoken.has(choice) ? "" : chunk(choice, speak(choice, { content: "" }))
-    return first + chunk(choice, {}, event.reason)
+    return first + chunk(choice, {}, finishOf(event.reason, legacy))
   }
 
   return stream.format(write)
+}
+
+function toolDelta({ index, id, name, argumentsDelta }: CallEvent): Delta {
+  if (id === undefined) return { tool_calls: [{ index, function: { arguments: argumentsDelta } }] }
+  return { tool_calls: [{ index, id, type: "function", function: { name: name ?? "", arguments: argumentsDelta } }] }
+}
+
+function functionDelta({ name, argumentsDelta }: CallEvent): Delta {
+  return { function_call: { ...(name === undefined ? {} : { name }), arguments: argumentsDelta } }
+}
+
+function finishOf(reason: FinishReason, legacy: boolean): FinishReason | "function_call" {
+  return legacy && reason === "tool_calls" ? "function_call" : reason
+}
+
+function callsOf(calls: readonly ToolCall[], legacy: boolean): Partial<ChatCompletion["choices"][number]["message"]> {
+  const [first] = calls
+  if (first === undefined) return {}
+  if (legacy) return { function_call: { name: first.name, arguments: first.arguments } }
+  return {
+    tool_calls: calls.map((call) => ({
+      id: call.id,
+      type: "function",
+      function: { name: call.name, arguments: call.arguments },
+    })),
+  }
 }
 
 export function chatCompletion(
@@ -69,6 +88,7 @@ export function chatCompletion(
   choices: readonly CollectedChoice[],
   usage: Usage,
   wantLogprobs: boolean,
+  legacy = false,
 ): ChatCompletion {
   return {
     id: identity.id,
@@ -82,18 +102,10 @@ export function chatCompletion(
         content: choice.text === "" && choice.toolCalls.length > 0 ? null : choice.text,
         refusal: null,
         ...(choice.reasoning === "" ? {} : { reasoning_content: choice.reasoning }),
-        ...(choice.toolCalls.length === 0
-          ? {}
-          : {
-              tool_calls: choice.toolCalls.map((call) => ({
-                id: call.id,
-                type: "function" as const,
-                function: { name: call.name, arguments: call.arguments },
-              })),
-            }),
+        ...callsOf(choice.toolCalls, legacy),
       },
       logprobs: wantLogprobs ? createTokenText().chat(choice.logprobs) : null,
-      finish_reason: choice.finish,
+      finish_reason: finishOf(choice.finish, legacy),
     })),
     usage: usageOf(usage),
   }

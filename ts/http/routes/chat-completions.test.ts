@@ -209,7 +209,6 @@ t.test(
     const refused: readonly [string, unknown, string?][] = [
       ["bad_words", ["no"]],
       ["best_of", 2],
-      ["functions", [{}]],
       ["response_format", { type: "json_object" }],
       ["tool_choice", "required"],
       ["tool_choice", { type: "function", function: { name: "f" } }],

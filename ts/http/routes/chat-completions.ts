@@ -8,6 +8,7 @@ import { deliveryOf, predictionOf, resolveModel, samplingOf, stopIdsOf, stopOf }
 import type { PrepareWork } from "../generation-work.ts"
 import { sortFields, unsupported } from "../refused-fields.ts"
 import { CHAT_FIELDS, COMPLETION_FIELDS } from "../request-fields.ts"
+import { asksForFunctions, withTools } from "../legacy-functions.ts"
 import { LIMITS } from "../limits.ts"
 import { createReplyIdentity } from "../reply-identity.ts"
 import type { Route } from "../router.ts"
@@ -42,11 +43,13 @@ export function chatCompletionsRoute(services: Services, prepare: PrepareWork): 
 export function createChatWork(services: Services): PrepareWork {
   const validate = createValidator(ChatCompletionRequest)
   return (value, client) => {
-    const body = validate(value)
+    const given = validate(value)
     const ignored = [
-      ...sortFields(body, CHAT_FIELDS, COMPLETION_FIELDS),
-      ...unknownFields(ChatCompletionRequest, body, LIMITS.ignoredFieldsNamed),
+      ...sortFields(given, CHAT_FIELDS, COMPLETION_FIELDS),
+      ...unknownFields(ChatCompletionRequest, given, LIMITS.ignoredFieldsNamed),
     ]
+    const legacy = asksForFunctions(given)
+    const body = withTools(given)
     refuseUnserved(body)
     const model = resolveModel(body.model, services.engine.status().models, services.settings)
     const identity = createReplyIdentity("chatcmpl", model.id)
@@ -74,8 +77,8 @@ export function createChatWork(services: Services): PrepareWork {
       choices,
       ignored,
       ...deliveryOf(body),
-      format: () => createChatStreamFormat(identity, body.stream_options?.include_usage ?? false),
-      whole: (collected, usage) => chatCompletion(identity, collected, usage, logprobs !== null),
+      format: () => createChatStreamFormat(identity, body.stream_options?.include_usage ?? false, legacy),
+      whole: (collected, usage) => chatCompletion(identity, collected, usage, logprobs !== null, legacy),
       ...(body.parallel_tool_calls === false
         ? { keep: (event) => event.type !== "tool_call" || event.index === 0 }
         : {}),

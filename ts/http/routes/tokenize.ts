@@ -4,6 +4,7 @@ import { Type } from "typebox"
 import type { Prompt } from "../../engine/index.ts"
 import { HttpError } from "../error-response.ts"
 import { resolveModel } from "../generation-fields.ts"
+import { withTools } from "../legacy-functions.ts"
 import type { Route } from "../router.ts"
 import { ChatCompletionRequest } from "../schemas/chat-completion.ts"
 import {
@@ -26,7 +27,7 @@ export function tokenizeRoutes(services: Services): Route[] {
   /** A body with messages is a chat request: all of it counts, tools too. */
   const read = (value: unknown): { readonly model: string | undefined; readonly prompt: Prompt } => {
     if (typeof value === "object" && value !== null && "messages" in value) {
-      const body = validateChat(value)
+      const body = withTools(validateChat(value))
       return { model: body.model, prompt: promptOf(body) }
     }
     const { model, prompt, add_special_tokens } = validateText(value)

@@ -65,6 +65,21 @@ export const ChatCompletionRequest = Type.Object(
       ]),
     ),
     parallel_tool_calls: Nullable(Type.Boolean()),
+    functions: Nullable(
+      Type.Array(
+        Type.Object({
+          name: Type.String({ minLength: 1, maxLength: LIMITS.toolNameChars }),
+          description: Nullable(Type.String()),
+          parameters: Nullable(Type.Object({})),
+        }),
+        { maxItems: LIMITS.tools, description: "Deprecated: tools." },
+      ),
+    ),
+    function_call: Nullable(
+      Type.Union([Type.Literal("none"), Type.Literal("auto"), Type.Object({ name: Type.String({ minLength: 1 }) })], {
+        description: "Deprecated: tool_choice.",
+      }),
+    ),
     response_format: Nullable(
       Type.Object({
         type: Type.Union([Type.Literal("text"), Type.Literal("json_object"), Type.Literal("json_schema")]),
@@ -101,7 +116,14 @@ export const ChatCompletionRequest = Type.Object(
 export type ChatCompletionRequest = Static<typeof ChatCompletionRequest>
 export type RequestMessage = Static<typeof Message>
 
-const FinishReason = Type.Union([Type.Literal("stop"), Type.Literal("length"), Type.Literal("tool_calls")])
+const FinishReason = Type.Union([
+  Type.Literal("stop"),
+  Type.Literal("length"),
+  Type.Literal("tool_calls"),
+  Type.Literal("function_call"),
+])
+
+const FunctionCall = Type.Object({ name: Type.String(), arguments: Type.String() })
 
 const topLogprob = { token: Type.String(), logprob: Type.Number(), bytes: Type.Array(Type.Integer()) }
 export const ChatLogprobs = Type.Object({
@@ -124,6 +146,7 @@ export const ChatCompletion = Type.Object(
           content: Type.Union([Type.String(), Type.Null()]),
           refusal: Type.Null(),
           reasoning_content: Type.Optional(Type.String()),
+          function_call: Type.Optional(FunctionCall),
           tool_calls: Type.Optional(
             Type.Array(
               Type.Object({
@@ -157,6 +180,7 @@ export const ChatCompletionChunk = Type.Object(
           role: Type.Optional(Type.Literal("assistant")),
           content: Type.Optional(Type.Union([Type.String(), Type.Null()])),
           reasoning_content: Type.Optional(Type.String()),
+          function_call: Type.Optional(Type.Object({ name: Type.Optional(Type.String()), arguments: Type.String() })),
           tool_calls: Type.Optional(
             Type.Array(
               Type.Object({
