@@ -131,7 +131,7 @@ export function createModelInstance(
       changed: Partial<SchedulerOptions> = {},
     ) => {
       const records = createRecordWriter(model, emit, nowUs)
-      const speculator = createSpeculator(proposer, nowUs)
+      const speculator = createSpeculator(proposer, nowUs, failed)
       const scheduler = createScheduler({ ...schedulerOptions, ...changed }, kv, cache, records, nowUs, speculator)
       const loop = createStepLoop(scheduler, runner, { lookAhead, nowUs, onError: failed, mirror })
       return { scheduler, loop, speculator }

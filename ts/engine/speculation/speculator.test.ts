@@ -25,20 +25,26 @@ function sequenceOf(number: number): Sequence {
 function simulate(count: number, costOf: (rows: number) => number, rightOf: (proposed: number) => number) {
   let nowUs = 0
   const left: Sequence[] = []
+  const errors: unknown[] = []
   const proposer: Proposer = {
     kind: "draft",
     serves: () => true,
     available: (_, most) => most,
     propose(requests) {
+      if (settings.isBroken) throw new Error("the device is gone")
       nowUs += 20 * Math.max(...requests.map(({ depth }) => depth))
       return { tokens: requests.map(({ depth }) => new Int32Array(depth)), isCatchingUp: false }
     },
     left: (sequence) => void left.push(sequence),
     close: () => {},
   }
-  const speculator = createSpeculator(proposer, () => nowUs)
+  const speculator = createSpeculator(
+    proposer,
+    () => nowUs,
+    (error) => errors.push(error),
+  )
   const sequences = Array.from({ length: count }, (_, i) => sequenceOf(i))
-  const settings = { costOf, rightOf }
+  const settings = { costOf, rightOf, isBroken: false }
 
   function step(): { readonly proposed: number; readonly active: number } {
     const active = sequences.filter((sequence) => speculator.isActive(sequence))
@@ -62,7 +68,7 @@ function simulate(count: number, costOf: (rows: number) => number, rightOf: (pro
     return { proposed, active: active.length }
   }
   const steps = (n: number) => Array.from({ length: n }, step)
-  return { speculator, sequences, settings, left, steps }
+  return { speculator, sequences, settings, left, errors, steps }
 }
 
 const cheap = (rows: number): number => 1000 + 20 * rows
@@ -113,4 +119,14 @@ t.test("who has left is forgotten, here and by the proposer", async (t) => {
   for (const sequence of sequences) speculator.left(sequence)
   t.match(speculator.status, { active: 0, resting: 0 })
   t.same(left, sequences)
+})
+
+t.test("a proposer that fails is not asked again, and the steps go on", async (t) => {
+  const { speculator, settings, errors, steps } = simulate(2, cheap, (proposed) => proposed)
+  steps(20)
+  settings.isBroken = true
+  const after = steps(50)
+  t.ok(after.every(({ proposed }) => proposed === 0))
+  t.match(errors, [{ code: "internal", cause: { message: "the device is gone" } }])
+  t.match(speculator.status, { active: 0, resting: 0 })
 })

@@ -1,10 +1,11 @@
 // Joins a proposer, what it costs and what it has been worth to each sequence: what the scheduler asks of speculation.
 // Knows no model and no queue.
 
+import { EngineError } from "../errors.ts"
 import type { SpeculationStatus } from "../generation.ts"
 import type { Sequence, Speculator } from "../scheduling/index.ts"
 import { chooseDepths } from "./depth.ts"
-import { MAX_DEPTH, type Proposer } from "./proposer.ts"
+import { MAX_DEPTH, type Proposed, type Proposer, type Request } from "./proposer.ts"
 import { createStepCostMeter } from "./step-cost-meter.ts"
 import { createTrial, type Trial } from "./trial.ts"
 
@@ -26,7 +27,12 @@ export interface SpeculatorWithStatus extends Speculator {
   readonly status: SpeculationStatus
 }
 
-export function createSpeculator(proposer: Proposer, nowUs: () => number): SpeculatorWithStatus {
+/** `onError`: the proposer failed. It is not asked again, and no request suffers. */
+export function createSpeculator(
+  proposer: Proposer,
+  nowUs: () => number,
+  onError: (error: unknown) => void,
+): SpeculatorWithStatus {
   const trials = new Map<Sequence, Trial>()
   const meter = createStepCostMeter()
   const counts = { proposedTokens: 0, acceptedTokens: 0, steps: 0 }
@@ -37,6 +43,7 @@ export function createSpeculator(proposer: Proposer, nowUs: () => number): Specu
   let idleRounds = 0
   /** The next step begins behind work of the proposer that nobody has waited for: its time tells nothing. */
   let waitsForProposer = false
+  let isBroken = false
 
   function trialOf(sequence: Sequence): Trial {
     const found = trials.get(sequence)
@@ -46,9 +53,21 @@ export function createSpeculator(proposer: Proposer, nowUs: () => number): Specu
     return made
   }
 
+  function proposed(requests: readonly Request[]): Proposed {
+    try {
+      return proposer.propose(requests)
+    } catch (cause) {
+      isBroken = true
+      trials.clear()
+      const why = cause instanceof Error ? cause.message : String(cause)
+      onError(new EngineError("internal", `Speculation is switched off, its proposer failed: ${why}`, { cause }))
+      return { tokens: [], isCatchingUp: true }
+    }
+  }
+
   return {
     isActive(sequence) {
-      if (sequence.finished || !proposer.serves(sequence)) return false
+      if (isBroken || sequence.finished || !proposer.serves(sequence)) return false
       const trial = trialOf(sequence)
       trial.look(sequence.known)
       return !trial.resting
@@ -77,7 +96,7 @@ export function createSpeculator(proposer: Proposer, nowUs: () => number): Specu
       })
       if (requests.length === 0) return new Map()
       const begunUs = nowUs()
-      const { tokens, isCatchingUp } = proposer.propose(requests)
+      const { tokens, isCatchingUp } = proposed(requests)
       waitsForProposer = isCatchingUp
       const passes = Math.max(...requests.map((request) => request.depth))
       if (!isCatchingUp) meter.pass(requests.length, (nowUs() - begunUs) / passes)
