@@ -8,6 +8,7 @@ export type {
   MemoryView,
   NodeView,
   PercentilesView,
+  CacheDivergenceView,
   RequestView,
   Snapshot,
   SpeculationView,

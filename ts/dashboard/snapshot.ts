@@ -171,6 +171,16 @@ export interface RequestView {
   readonly error: string | null
   /** Beginning of the prompt, only where the operator asked for it. */
   readonly prompt: string | null
+  /** Where the prefix cache held something else; null: nowhere. */
+  readonly cache?: CacheDivergenceView | null
+}
+
+export interface CacheDivergenceView {
+  /** Tokens of the prompt before it. */
+  readonly diverged_at: number
+  /** What the cache has there (one token), and the prompt (some); only where the operator asked for prompts. */
+  readonly cached_text: string | null
+  readonly prompt_text: string | null
 }
 
 export interface TimelineView {

@@ -27,7 +27,8 @@ export interface ThinkingBudget {
 
 /** What a record means beyond the choice itself. */
 export type ChoiceNews =
-  | { readonly type: "started"; readonly cachedTokens: number }
+  /** `otherwise`: the token that the prefix cache has behind those in place of the prompt's, or -1. */
+  | { readonly type: "started"; readonly cachedTokens: number; readonly otherwise: number }
   | { readonly type: "token" }
   /** A stop string was met: the token half is to be told. */
   | { readonly type: "stopped" }
@@ -177,7 +178,7 @@ export function createChoice(options: ChoiceOptions): Choice {
       switch (words[at] ?? 0) {
         case RecordKind.started:
           running = true
-          return { type: "started", cachedTokens: b }
+          return { type: "started", cachedTokens: b, otherwise: (words[at + 6] ?? 0) - 1 }
         case RecordKind.token: {
           running = true
           const news = complete()

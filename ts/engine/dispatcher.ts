@@ -1,6 +1,7 @@
 // Between choices and the link: gives each choice a slot, sends submits and cancels as there is room, and hands records
 // to the choice that holds their slot. Knows no admission, no model loading and no recovery.
 
+import { cacheDivergence } from "./cache-divergence.ts"
 import { type Choice, type ChoiceNews, endOf } from "./choice.ts"
 import type { EngineErrorCode } from "./errors.ts"
 import type { GenerationRun } from "./generation-run.ts"
@@ -99,12 +100,17 @@ export function createDispatcher({ link, slots: size, onFailed }: DispatcherOpti
     waiting.unshift(job)
   }
 
+  function explained({ session, choice }: Job, news: Extract<ChoiceNews, { type: "started" }>) {
+    if (session.text === null) return undefined
+    return cacheDivergence(choice.journal.promptIds, news.cachedTokens, news.otherwise, session.text.tokens)
+  }
+
   function tell(job: Job, news: ChoiceNews | null): void {
     if (news === null) return
     const { run, choice } = job
     switch (news.type) {
       case "started":
-        run.begun(news.cachedTokens)
+        run.begun(news.cachedTokens, explained(job, news))
         break
       case "token":
         run.tokenReceived()

@@ -3,7 +3,7 @@
 import type { Choice } from "./choice.ts"
 import type { EngineClock } from "./engine-clock.ts"
 import type { EngineError } from "./errors.ts"
-import type { GenerationEvent, GenerationRequest } from "./generation.ts"
+import type { CacheDivergence, GenerationEvent, GenerationRequest } from "./generation.ts"
 
 export type EventListener = (events: readonly GenerationEvent[]) => void
 
@@ -17,7 +17,7 @@ export interface GenerationRun {
   readonly started: boolean
   /** The prompt is encoded: adds the "queued" event. */
   encoded(choices: readonly Choice[], promptTokens: number): void
-  begun(cachedTokens: number): void
+  begun(cachedTokens: number, divergence?: CacheDivergence): void
   tokenReceived(): void
   /** The token half's own times of a choice; they count from when it got it. null: not told. */
   measured(queuedMs: number, prefillMs: number | null): void
@@ -106,11 +106,11 @@ export function createGenerationRun(
       promptTokens = tokens
       own.push({ type: "queued", promptTokens })
     },
-    begun(cached) {
+    begun(cached, divergence) {
       if (startedAt !== null) return
       startedAt = clock.now()
       cachedTokens = cached
-      own.push({ type: "started", cachedTokens })
+      own.push({ type: "started", cachedTokens, ...(divergence === undefined ? {} : { divergence }) })
     },
     tokenReceived() {
       firstTokenAt ??= clock.now()

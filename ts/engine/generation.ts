@@ -140,11 +140,20 @@ export interface GenerationTimes {
   readonly totalMs: number
 }
 
+/** Where a prompt and what the prefix cache holds part ways. */
+export interface CacheDivergence {
+  /** Tokens that both have. */
+  readonly at: number
+  /** How the cache goes on (one token), and how the prompt does (some). */
+  readonly cachedText: string
+  readonly promptText: string
+}
+
 export type GenerationEvent =
   /** The prompt is tokenized; the request waits for its turn. */
   | { readonly type: "queued"; readonly promptTokens: number }
   /** Prefill has begun. */
-  | { readonly type: "started"; readonly cachedTokens: number }
+  | { readonly type: "started"; readonly cachedTokens: number; readonly divergence?: CacheDivergence }
   /** Text of a choice. `tokens` counts the tokens that made it; logprobs only when asked. */
   | {
       readonly type: "text"

@@ -15,6 +15,7 @@ export type {
   GenerationEvent,
   GenerationHandle,
   GenerationRequest,
+  CacheDivergence,
   GenerationTimes,
   DistributionShaping,
   LogitAdjustments,

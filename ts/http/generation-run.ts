@@ -131,7 +131,7 @@ export function createRuns(parts: {
               record.promptTokens(event.promptTokens)
               break
             case "started":
-              record.started(event.cachedTokens)
+              record.started(event.cachedTokens, event.divergence)
               break
             case "finished":
               record.finished(event.reason)

@@ -1,8 +1,8 @@
 // The life of one HTTP request that generates: what happened when, and how fast. Tells its owner of tokens and of the
 // end; knows no totals and no wire format.
 
-import type { RequestView } from "../dashboard/index.ts"
-import type { FinishReason, GenerationTimes, Usage } from "../engine/index.ts"
+import type { CacheDivergenceView, RequestView } from "../dashboard/index.ts"
+import type { CacheDivergence, FinishReason, GenerationTimes, Usage } from "../engine/index.ts"
 import { LIMITS } from "./limits.ts"
 
 export type Outcome = FinishReason | "error" | "cancelled"
@@ -15,7 +15,7 @@ export type RequestResult =
 export interface RequestRecord {
   promptTokens(count: number): void
   /** Prefill has begun. */
-  started(cachedTokens: number): void
+  started(cachedTokens: number, divergence?: CacheDivergence): void
   tokens(count: number): void
   finished(reason: FinishReason): void
   slowReader(): void
@@ -65,11 +65,17 @@ const roundMaybe = (value: number | null) => (value === null ? null : round(valu
 const perSecond = (work: Work | null) => (work === null ? null : round((work.tokens * 1000) / work.ms))
 const workOf = (tokens: number, ms: number): Work | null => (tokens > 0 && ms > 0 ? { tokens, ms } : null)
 
+/** Texts of prompts are kept only where the operator asked for them. */
+function divergenceView({ at, cachedText, promptText }: CacheDivergence, withText: boolean): CacheDivergenceView {
+  return { diverged_at: at, cached_text: withText ? cachedText : null, prompt_text: withText ? promptText : null }
+}
+
 export function createRequestRecord(facts: RequestFacts, now: () => number, listener: RecordListener): RequestRecord {
   const beganMs = now()
   let last: RequestView | null = null
   let promptTokens = 0
   let cachedTokens = 0
+  let divergence: CacheDivergence | null = null
   let completionTokens = 0
   let draftedTokens = 0
   let acceptedTokens = 0
@@ -108,6 +114,7 @@ export function createRequestRecord(facts: RequestFacts, now: () => number, list
     },
     error: null,
     prompt: facts.prompt,
+    cache: divergence === null ? null : divergenceView(divergence, facts.prompt !== null),
   })
 
   return {
@@ -115,8 +122,9 @@ export function createRequestRecord(facts: RequestFacts, now: () => number, list
       queuedMs ??= now() - beganMs
       promptTokens += count
     },
-    started(cached) {
+    started(cached, diverged) {
       prefillMs ??= now() - beganMs
+      divergence ??= diverged ?? null
       cachedTokens += cached
     },
     tokens(count) {

@@ -13,7 +13,7 @@
 export const RECORD_WORDS = 8
 
 export const RecordKind = {
-  /** Prefill began. A: prompt tokens, B: cached tokens. */
+  /** Prefill began. A: prompt tokens, B: cached tokens, C: the id that the cache has behind them instead, plus 1; or 0. */
   started: 1,
   /** A: token id, B: logprob (f32), C: TokenFlag, and from bit REFUSED_SHIFT on the proposed tokens that came to nothing. */
   token: 2,

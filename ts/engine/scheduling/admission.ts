@@ -57,6 +57,7 @@ export function createAdmission(
     const hit = twin === undefined ? cache.lookup(sequence.client, sequence.ids, most) : null
     sequence.computed = twin === undefined ? (hit?.length ?? 0) : shared
     sequence.kv = twin === undefined ? (hit?.kv ?? kv.open()) : kv.fork(twin.kv, shared)
+    sequence.otherwise = hit?.otherwise ?? -1
     sequence.sharedTail = room.endsInsideBlock(sequence.computed)
     if (twin !== undefined && room.endsInsideBlock(twin.computed) && room.blocks(shared) === room.blocks(twin.computed))
       twin.sharedTail = true

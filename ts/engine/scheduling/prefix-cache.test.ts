@@ -24,6 +24,18 @@ function setUp() {
   return { cache, open, forks, insert, hit }
 }
 
+t.test("a hit says how the cache goes on where the prompt goes elsewhere", async (t) => {
+  const { insert, cache } = setUp()
+  insert(1, [1, 2, 3, 4, 5])
+  const otherwise = (...ids: number[]) => cache.lookup(0, Int32Array.from(ids), ids.length)?.otherwise
+  t.equal(otherwise(1, 2, 8), 3, "inside what one answer left")
+  t.equal(otherwise(1, 2, 3), -1, "the whole prompt is there")
+  t.equal(otherwise(1, 2, 3, 4, 5, 6), -1, "the prompt goes on where the cache ends")
+  insert(2, [1, 2, 9, 9])
+  t.equal(otherwise(1, 2, 7), 3, "where two ways part, the older one")
+  t.equal(otherwise(8), undefined)
+})
+
 t.test("the longest common prefix is found at any length, by salt", async (t) => {
   const { insert, hit, cache } = setUp()
   insert(1, [1, 2, 3, 4, 5])

@@ -12,12 +12,19 @@ import type { KvMemory } from "./kv-memory.ts"
 export interface PrefixCache {
   readonly entries: number
   /** A fork of the longest cached prefix of ids[0 .. limit - 1], or null. */
-  lookup(salt: number, ids: Int32Array, limit: number): { readonly kv: number; readonly length: number } | null
+  lookup(salt: number, ids: Int32Array, limit: number): PrefixHit | null
   /** Takes `kv` over, whose positions are exactly those of `ids`. */
   insert(salt: number, ids: Int32Array, kv: number): void
   /** Closes the entry that was used longest ago. False when there is none. */
   evict(): boolean
   clear(): void
+}
+
+export interface PrefixHit {
+  readonly kv: number
+  readonly length: number
+  /** What the cache has where the ids go on otherwise, -1: nothing. */
+  readonly otherwise: number
 }
 
 /** Entries at most, whatever memory there is: bounds the tree itself. */
@@ -103,11 +110,13 @@ export function createPrefixCache(memory: Pick<KvMemory, "fork" | "close">): Pre
     lookup(salt, ids, limit) {
       const root = roots.get(salt)
       if (root === undefined) return null
-      const { at, matched } = walk(root, ids, limit)
+      const { at, matched, inLabel } = walk(root, ids, limit)
       if (matched === 0) return null
       const entry = anyEntry(at)
       touch(entry)
-      return { kv: memory.fork(entry.kv, matched), length: matched }
+      const next = at.label[inLabel] ?? at.children.values().next().value?.label[0]
+      const otherwise = matched === limit ? -1 : (next ?? -1)
+      return { kv: memory.fork(entry.kv, matched), length: matched, otherwise }
     },
     insert(salt, ids, kv) {
       let root = roots.get(salt)

@@ -41,7 +41,8 @@ export function createRecordWriter(
   }
 
   return {
-    started: (sequence) => record(RecordKind.started, sequence, sequence.promptLength, sequence.cached, 0),
+    started: (sequence) =>
+      record(RecordKind.started, sequence, sequence.promptLength, sequence.cached, sequence.otherwise + 1),
     token(sequence, id, { logprob, isEnd, isProposed, refused, others }) {
       const flags = (isEnd ? TokenFlag.ends : 0) | (isProposed ? TokenFlag.proposed : 0)
       record(RecordKind.token, sequence, id, bits(logprob), flags | (refused << REFUSED_SHIFT))

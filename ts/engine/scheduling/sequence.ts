@@ -33,6 +33,8 @@ export interface Sequence {
   sharedTail: boolean
   /** Tokens found in the prefix cache at the first admission. */
   cached: number
+  /** The token that the prefix cache has behind them in place of the prompt's, or -1. */
+  otherwise: number
   /** Tokens that were proposed and judged, and those of them that were right. */
   drafted: number
   accepted: number
@@ -74,6 +76,7 @@ export function createSequence(
     kv: -1,
     sharedTail: false,
     cached: 0,
+    otherwise: -1,
     drafted: 0,
     accepted: 0,
     started: false,

@@ -1,4 +1,5 @@
 import t from "tap"
+import { SampleWord } from "../models/index.ts"
 import { decodePlan, encodePlan, type StepPlan } from "./step-plan.ts"
 
 const plan: StepPlan = {
@@ -16,7 +17,7 @@ const plan: StepPlan = {
     { sequence: 6, kv: 2, start: 30, entries: Int32Array.of(-1), samples: 1 },
     { sequence: 7, kv: 5, start: 12, entries: Int32Array.of(20, 21, 22), samples: 3 },
   ],
-  sampleRows: Int32Array.from({ length: 32 }, (_, i) => i),
+  sampleRows: Int32Array.from({ length: 4 * SampleWord.WORDS }, (_, i) => i),
   logprobs: Int32Array.of(-1, 0, 0, 0),
   adjustments: Int32Array.of(9, 8, 7, 6, 0),
 }
