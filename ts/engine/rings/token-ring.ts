@@ -128,8 +128,9 @@ export function createTokenRingReader(memory: SharedArrayBuffer): TokenRingReade
     async run(listener) {
       // A wait with a deadline would cost a timer a token: one net for all waits instead.
       const net = setInterval(() => wake(control, READER_WAITS), SAFETY_POLL_MS).unref()
+      const isRunning = () => !stopped
       const isReady = () => stopped || filled(control) > 0
-      while (!stopped) {
+      while (isRunning()) {
         drain(listener)
         // A flood must not keep the event loop from its other work.
         if (filled(control) > 0) await new Promise(setImmediate)
