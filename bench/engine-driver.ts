@@ -29,6 +29,8 @@ export interface EngineRun {
 
 export interface BenchRequest {
   readonly promptIds: readonly number[]
+  /** What the answer will probably be; absent: not predicted. */
+  readonly predictionIds?: readonly number[]
   readonly maxTokens: number
   readonly eosIds: readonly number[]
   readonly sampling: SamplingParameters
@@ -147,13 +149,18 @@ export async function openBenchEngine(
     return Promise.race([done, lost])
   }
 
-  function send(slot: number, own: number, { promptIds: ids, sampling, maxTokens, eosIds }: BenchRequest): void {
+  function send(
+    slot: number,
+    own: number,
+    { promptIds: ids, predictionIds, sampling, maxTokens, eosIds }: BenchRequest,
+  ): void {
     const isSent = link.send({
       kind: "submit",
       slot,
       generation: own,
       model: 0,
       promptIds: Int32Array.from(ids),
+      ...(predictionIds === undefined ? {} : { predictionIds: Int32Array.from(predictionIds) }),
       sampling,
       maxTokens,
       resumed: 0,

@@ -3,7 +3,8 @@
 //
 //   node dist/bench/speculate.js --model fixtures/tiny-qwen3 --draft fixtures/tiny-qwen3-draft --rounds 10
 //
-// The prompts are those of the model's golden.json whose answers are long enough to have a decode.
+// Ways: a draft model; n-grams of the text; n-grams of a prediction that the request brings, here the greedy answer with
+// every twentieth token left out. The prompts are those of the model's golden.json whose answers are long enough to have a decode.
 
 import { readFileSync } from "node:fs"
 import { join } from "node:path"
@@ -16,7 +17,7 @@ const { values } = parseArgs({
   options: {
     model: { type: "string", default: join(ROOT, "fixtures/tiny-qwen3") },
     draft: { type: "string", default: join(ROOT, "fixtures/tiny-qwen3-draft") },
-    ways: { type: "string", default: "draft,ngram" },
+    ways: { type: "string", default: "draft,ngram,prediction" },
     streams: { type: "string", default: "1,4" },
     threads: { type: "string", default: "0" },
     numeric: { type: "string", default: "int8x2" },
@@ -49,6 +50,11 @@ function requestsOf(streams: number, temperature: number, round: number): readon
   }))
 }
 
+function predicted(request: BenchRequest): BenchRequest {
+  const { output_ids = [] } = prompts.find(({ prompt_ids }) => prompt_ids === request.promptIds) ?? {}
+  return { ...request, predictionIds: output_ids.filter((_, i) => i % 20 < 19) }
+}
+
 /** Of all streams, from the last first token to the first last one. */
 function decodeSpeed(answers: readonly BenchAnswer[]): Speed {
   const last = (stamps: BenchAnswer["stamps"]) => stamps.at(-1) ?? { ms: 0, cpuMs: 0 }
@@ -61,8 +67,10 @@ function decodeSpeed(answers: readonly BenchAnswer[]): Speed {
 const shared = { threads: Number(values.threads), numeric: numericOf(values.numeric), kvBytes: 2 ** 28 }
 const engines = new Map<string, BenchEngine>([["off", await openBenchEngine(values.model, shared)]])
 for (const speculate of values.ways.split(",")) {
-  if (speculate !== "draft" && speculate !== "ngram") throw new Error(`--ways ${speculate}: draft or ngram`)
-  engines.set(speculate, await openBenchEngine(values.model, { ...shared, speculate, draftModel: values.draft }))
+  if (speculate === "prediction") engines.set(speculate, await openBenchEngine(values.model, shared))
+  else if (speculate === "draft" || speculate === "ngram")
+    engines.set(speculate, await openBenchEngine(values.model, { ...shared, speculate, draftModel: values.draft }))
+  else throw new Error(`--ways ${speculate}: draft, ngram or prediction`)
 }
 
 interface Measured extends Speed {
@@ -92,7 +100,9 @@ try {
         const turn = [...engines]
           .toSpliced(0, 0, ...[...engines].splice((round + 1) % engines.size))
           .slice(0, engines.size)
-        for (const [way, engine] of turn) measured.set(way, await measure(engine, requests))
+        for (const [way, engine] of turn) {
+          measured.set(way, await measure(engine, way === "prediction" ? requests.map(predicted) : requests))
+        }
         const plain = measured.get("off")
         for (const [way, { tps, cpuTps, tokens }] of measured) {
           isEqual &&= tokens === plain?.tokens
