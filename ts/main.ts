@@ -59,6 +59,8 @@ export interface ServeOptions {
   readonly http?: Omit<ServerOptions, "version"> | undefined
   /** Of the token half: threads, KV memory, batch, ... */
   readonly engine?: Partial<TokenHalfOptions> | undefined
+  /** How large a share of the model each rank takes. Default: the weights of the hostfile, or even shares. */
+  readonly shares?: readonly number[] | undefined
   /** When a rank counts as lost; tests shorten them. */
   readonly deadlines?: ProcessIsolationOptions["deadlines"]
   /** How ranks reach each other and the front; tests put a proxy between. */
@@ -213,7 +215,7 @@ async function startIsolation(
   start: Start,
   lost: (reason: string) => void,
 ): Promise<Isolation> {
-  const layout = rankLayout(place.hostfile, options.localRanks, options.controlPort)
+  const layout = rankLayout(place.hostfile, options.localRanks, options.controlPort, options.shares)
   const ranks = options.localRanks ?? 1
   if (layout.size > 1 && options.isolation === "thread")
     throw new StartError("several ranks need processes of their own", 2)

@@ -9,6 +9,8 @@ import { StartError } from "./start-error.ts"
 
 export interface RankLayout {
   readonly size: number
+  /** How large a share of the model each rank takes; undefined: even shares. */
+  readonly weights?: readonly number[] | undefined
   readonly hostnames: readonly string[]
   readonly links: readonly Pick<LinkStatus, "from" | "to" | "transport" | "device">[]
   /** Which way collectives go. */
@@ -25,15 +27,25 @@ const MAX_LOCAL_RANKS = 4
 const LOOPBACK = "127.0.0.1"
 
 /** Throws StartError. The first host of the hostfile is this machine. */
-export function rankLayout(hostfile: Hostfile, localRanks: number | undefined, controlPort = 0): RankLayout {
+export function rankLayout(
+  hostfile: Hostfile,
+  localRanks: number | undefined,
+  controlPort = 0,
+  shares?: readonly number[],
+): RankLayout {
   const { hosts } = hostfile
   const ranks = localRanks ?? 1
   if (!Number.isInteger(ranks) || ranks < 1 || ranks > MAX_LOCAL_RANKS) {
     throw new StartError(`the number of local ranks is 1 to ${MAX_LOCAL_RANKS}`)
   }
+  const size = hosts.length === 1 ? ranks : hosts.length
+  if (shares !== undefined && (shares.length !== size || !shares.every((share) => share > 0 && share < Infinity))) {
+    throw new StartError(`the shares are ${size} numbers above 0, one for each rank`)
+  }
   if (hosts.length === 1) {
     return {
       size: ranks,
+      weights: shares,
       hostnames: Array.from({ length: ranks }, () => hosts[0]?.ssh ?? "localhost"),
       links: ranks === 1 ? [] : localLinks(ranks, hostfile.backend ?? "tcp"),
       transport: localTransport(ranks, hostfile.backend ?? "tcp"),
@@ -49,6 +61,7 @@ export function rankLayout(hostfile: Hostfile, localRanks: number | undefined, c
   }
   return {
     size: hosts.length,
+    weights: shares ?? weightsOf(hostfile),
     hostnames: hosts.map(({ ssh }) => ssh),
     links: hostfile.topology.links,
     transport: transportOf(hostfile),
@@ -62,9 +75,18 @@ export function rankLayout(hostfile: Hostfile, localRanks: number | undefined, c
   }
 }
 
+function weightsOf({ hosts }: Hostfile): readonly number[] | undefined {
+  const weights = hosts.map(({ weight }) => weight)
+  return weights.every((weight) => weight === weights[0]) ? undefined : weights
+}
+
 /** What a rank is told of its place beside the engine's options. */
-export function rankPlaceOptions(layout: RankLayout, rank: number): Pick<RankOptions, "address" | "folders"> {
-  return { address: layout.address(rank), folders: { program: PROGRAM_FOLDER, home: homedir() } }
+export function rankPlaceOptions(
+  layout: RankLayout,
+  rank: number,
+): Pick<RankOptions, "address" | "folders" | "weights"> {
+  const { weights } = layout
+  return { address: layout.address(rank), folders: { program: PROGRAM_FOLDER, home: homedir() }, weights }
 }
 
 function transportOf({ hosts, topology }: Hostfile): RankTransport {

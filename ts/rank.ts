@@ -30,6 +30,8 @@ export interface RankOptions {
   readonly address: string | null
   /** Folders of the front's machine: this program's own and the user's. Models below them lie here below the same. */
   readonly folders: { readonly program: string; readonly home: string }
+  /** How large a share of the model each rank takes; undefined: even shares. */
+  readonly weights?: readonly number[] | undefined
   /** Measures links instead of serving a model. */
   readonly links?: boolean
 }
@@ -76,6 +78,7 @@ export async function runRank(): Promise<void> {
     const introduction = createRankIntroduction({
       rank: spec.rank,
       size: spec.size,
+      weights: options.weights,
       host: options.address ?? (await addressTowards(spec.coordinator.host, spec.coordinator.port)),
       folders: [
         [options.folders.program, PROGRAM_FOLDER],

@@ -34,6 +34,11 @@ function aliasesOf(flags: FlagValues): Readonly<Record<string, string>> | undefi
   return pairs.length === 0 ? undefined : Object.fromEntries(pairs)
 }
 
+/** What is no number is refused by the layout, which knows how many there must be. */
+function sharesOf(flags: FlagValues): ServeOptions["shares"] {
+  return text(flags, "shares")?.split(",").map(Number)
+}
+
 function transportOf(flags: FlagValues): ServeOptions["transport"] {
   const name = choice(flags, "transport", TRANSPORTS)
   return name === "auto" ? undefined : name
@@ -55,6 +60,7 @@ export function serveOptions(flags: FlagValues): ServeOptions {
       sshConfig: text(flags, "ssh-config"),
       controlPort: numeral(flags, "control-port", { least: 0, most: PORT_MAX, whole: true }),
       localRanks: numeral(flags, "local-ranks", { least: 1, most: 4, whole: true }),
+      shares: sharesOf(flags),
       transport: transportOf(flags),
       fastSynch: isSet(flags, "fast-synch") || undefined,
       isolation: choice(flags, "isolation", ISOLATIONS),
@@ -153,6 +159,11 @@ export const serve: Command = {
       type: "string",
       value: "<n>",
       help: "processes of this machine that the model is split over, 1 to 4 (CPU only; default 1)",
+    },
+    shares: {
+      type: "string",
+      value: "<a,b,...>",
+      help: "how large a share of the model each rank takes, such as 64,16 (default: even, or the hostfile's weights)",
     },
     transport: {
       type: "string",

@@ -21,6 +21,8 @@ export interface Host {
   readonly rdma: readonly (readonly string[])[]
   /** Folder of this program there, absolute or from "~/"; null: the same as here. */
   readonly dir: string | null
+  /** How large a share of the model it takes, beside the other hosts'. */
+  readonly weight: number
 }
 
 export interface Hostfile {
@@ -99,7 +101,7 @@ function envsOf(value: unknown, fail: Fail): Record<string, string> {
 function hostOf(value: unknown, rank: number, size: number, fail: Fail): Host {
   const where = `hosts[${rank}]`
   const entry = record(value, where, "an object with ssh, ips and rdma", fail)
-  known(entry, where, ["ssh", "ips", "rdma", "dir"], fail)
+  known(entry, where, ["ssh", "ips", "rdma", "dir", "weight"], fail)
 
   const ssh = entry["ssh"]
   if (typeof ssh !== "string" || !SSH_TARGET.test(ssh)) {
@@ -113,7 +115,20 @@ function hostOf(value: unknown, rank: number, size: number, fail: Fail): Host {
   if (rank === 0 && size > 1 && ips.length === 0) {
     fail(`${where}.ips`, "expected an address: the other ranks reach the coordinator, rank 0, there")
   }
-  return { rank, ssh, ips, rdma: rowOf(entry["rdma"], rank, size, fail), dir: folderOf(entry["dir"], where, fail) }
+  return {
+    rank,
+    ssh,
+    ips,
+    rdma: rowOf(entry["rdma"], rank, size, fail),
+    dir: folderOf(entry["dir"], where, fail),
+    weight: weightOf(entry["weight"], where, fail),
+  }
+}
+
+function weightOf(value: unknown, where: string, fail: Fail): number {
+  if (value === undefined) return 1
+  if (typeof value === "number" && value > 0 && Number.isFinite(value)) return value
+  return fail(`${where}.weight`, `expected a number above 0, got ${show(value)}`)
 }
 
 function folderOf(value: unknown, where: string, fail: Fail): string | null {

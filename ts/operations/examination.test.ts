@@ -5,8 +5,8 @@ import type { HostFacts } from "./host-facts.ts"
 
 const HOSTFILE: Hostfile = {
   hosts: [
-    { rank: 0, ssh: "mac1", ips: ["192.168.1.14"], rdma: [[], ["rdma_en4"]], dir: null },
-    { rank: 1, ssh: "mac2", ips: ["192.168.1.15"], rdma: [["rdma_en4"], []], dir: null },
+    { rank: 0, ssh: "mac1", ips: ["192.168.1.14"], rdma: [[], ["rdma_en4"]], dir: null, weight: 1 },
+    { rank: 1, ssh: "mac2", ips: ["192.168.1.15"], rdma: [["rdma_en4"], []], dir: null, weight: 1 },
   ],
   backend: null,
   envs: {},
