@@ -32,6 +32,7 @@ t.test("two Macs with one cable are a mesh", async (t) => {
     ips: ["192.168.1.14"],
     rdma: [[], ["rdma_en4"]],
     dir: null,
+    weight: 1,
   })
   t.equal(parse([mac, { ...mac2, dir: "~/mlx cluster" }]).hosts[1]?.dir, "~/mlx cluster")
   t.strictSame(file.topology, {
@@ -104,6 +105,7 @@ t.test("every wrong hostfile is refused with its entry and field", async (t) => 
     [[{ ssh: "a", ips: ["mac"] }], 'hosts[0].ips[0]: expected an IPv4 or IPv6 address, got "mac"'],
     [[{ ...mac, ips: [] }, mac2], "hosts[0].ips: expected an address: the other ranks reach"],
     [[mac, { ...mac2, ips: ["192.168.1.14"] }], "hosts[1].ips[0]: 192.168.1.14 belongs to hosts[0] already"],
+    [[mac, { ...mac2, weight: 0 }], "hosts[1].weight: expected a number above 0, got 0"],
     [[mac, { ...mac2, dir: "here" }], 'hosts[1].dir: expected a folder that begins with / or ~/, got "here"'],
     [[mac, { ...mac2, dir: "/a\nb" }], "hosts[1].dir: expected a folder that begins with / or ~/"],
     [[mac, { ...mac2, ssh: "-oProxyCommand=x" }], "hosts[1].ssh: expected a host name for ssh"],
