@@ -1,3 +1,5 @@
+import { once } from "node:events"
+import { connect } from "node:net"
 import t from "tap"
 import { LIMITS } from "../limits.ts"
 import { createDeferred } from "../testing/deferred.ts"
@@ -176,6 +178,36 @@ for (const name of SERVERS) {
     const late = await resume(server, got.stream, 1)
     t.equal(late.status, 410)
     t.match(await late.json(), { error: { code: "stream_lost", message: /Send the request again/ } })
+  })
+
+  t.test(`${name}: a reader that was cut because it is too slow resumes the whole answer`, async (t) => {
+    const piece = "0123456789abcdef".repeat(512)
+    const pieces = 2_000
+    const engine = createScriptedEngine(async function* () {
+      for (let index = 0; index < pieces; index++) {
+        yield [textEvent(0, piece)]
+        if (index % 16 === 0) await new Promise(setImmediate)
+      }
+      yield [{ type: "finished", choice: 0, reason: "stop" }, doneEvent(pieces)]
+    })
+    const options = { pendingLimit: 128 * 1024, resumeBytes: 32 * 1024 * 1024 }
+    const server = await startServer(t, name, options, engine)
+    const json = JSON.stringify(resumable)
+    const socket = connect(server.port, "127.0.0.1").on("error", () => {})
+    socket.write(
+      `POST /v1/chat/completions HTTP/1.1\r\nHost: localhost\r\nContent-Length: ${json.length}\r\n\r\n${json}`,
+    )
+    await once(socket, "readable") // and nothing is read
+    const metrics = async () => (await fetch(`${server.url}/metrics`)).text()
+    while (!/slow_readers_total 1$/m.test(await metrics())) await new Promise(setImmediate)
+    const id = engine.submitted[0]?.id ?? ""
+    const got: Received = { numbers: [], data: [], stream: "" }
+    // The engine is faster than any reader: it may be cut again, and comes further each time.
+    const on = async () => read(await resume(server, id, got.numbers.at(-1) ?? 0), got, Number.POSITIVE_INFINITY)
+    while (!(await on().catch(() => false)));
+    t.equal(text(got.data), piece.repeat(pieces))
+    t.same(engine.cancelled, [])
+    socket.destroy()
   })
 
   t.test(`${name}: a second reader takes over, and an ended stream is there for its window`, async (t) => {
