@@ -43,14 +43,16 @@ export interface Choice {
   readonly answer: Answer
   readonly journal: Journal
   readonly maxTokens: number
-  /** The slot it holds in the token half. Set by who submits it. */
-  key: SlotKey | null
+  /** The slot it holds in the token half. */
+  readonly key: SlotKey | null
   /** It has begun to run since it was last submitted. */
   readonly running: boolean
   readonly completionTokens: number
   /** Proposed by speculation and judged, and those of them that were right. */
   readonly draftedTokens: number
   readonly acceptedTokens: number
+  /** Told by who submits it. */
+  hold(key: SlotKey | null): void
   /** Reads the record at `at`. null: nothing that others need to know. */
   record(words: Int32Array, at: number): ChoiceNews | null
   /** The token of a batch that has all its alternatives is passed on. */
@@ -61,6 +63,8 @@ export interface Choice {
    */
   lost(loss: number): "finished" | "again" | "given up"
 }
+
+type Mutable<Value> = { -readonly [Field in keyof Value]: Value[Field] }
 
 interface PendingToken {
   readonly id: number
@@ -99,12 +103,7 @@ export function endOf(words: Int32Array, at: number): Extract<ChoiceNews, { type
 export function createChoice(options: ChoiceOptions): Choice {
   const { answer, logprobs, maxTokens } = options
   const journal = createJournal(options.promptIds)
-  let key: SlotKey | null = null
-  let running = false
   let endOfTurn = false
-  let completionTokens = 0
-  let draftedTokens = 0
-  let acceptedTokens = 0
   let pending: PendingToken | null = null
   let thinkingTokens = 0
 
@@ -115,7 +114,7 @@ export function createChoice(options: ChoiceOptions): Choice {
     pending = null
     if (answer.finished) return null
     journal.append(token.id)
-    completionTokens++
+    choice.completionTokens++
     if (token.endsAnswer) {
       endOfTurn = true
       return { type: "token" }
@@ -130,10 +129,10 @@ export function createChoice(options: ChoiceOptions): Choice {
   function endThought(): boolean {
     const { thinking } = options
     if (thinking === null || !answer.thinking || thinkingTokens < thinking.tokens) return false
-    if (completionTokens + thinking.endIds.length >= maxTokens) return false
+    if (choice.completionTokens + thinking.endIds.length >= maxTokens) return false
     for (const id of thinking.endIds) {
       journal.append(id)
-      completionTokens++
+      choice.completionTokens++
       answer.push(id, null)
     }
     return true
@@ -148,39 +147,30 @@ export function createChoice(options: ChoiceOptions): Choice {
     answer.finish(code === FinishCode.length ? "length" : "stop")
   }
 
-  return {
+  // Fields, not getters: they are read for every token, and objects of one shape are read fast.
+  const choice: Mutable<Choice> = {
     predictionIds: options.predictionIds,
     answer,
     journal,
     maxTokens,
-    get key() {
-      return key
-    },
-    set key(next) {
-      key = next
-      running = false
-    },
-    get running() {
-      return running
-    },
-    get completionTokens() {
-      return completionTokens
-    },
-    get draftedTokens() {
-      return draftedTokens
-    },
-    get acceptedTokens() {
-      return acceptedTokens
+    key: null,
+    running: false,
+    completionTokens: 0,
+    draftedTokens: 0,
+    acceptedTokens: 0,
+    hold(key) {
+      choice.key = key
+      choice.running = false
     },
     record(words, at) {
       const a = words[at + 4] ?? 0
       const b = words[at + 5] ?? 0
       switch (words[at] ?? 0) {
         case RecordKind.started:
-          running = true
+          choice.running = true
           return { type: "started", cachedTokens: b, otherwise: (words[at + 6] ?? 0) - 1 }
         case RecordKind.token: {
-          running = true
+          choice.running = true
           const news = complete()
           // What the token half made since then is not the answer's.
           if (news?.type === "redirected") return news
@@ -188,8 +178,8 @@ export function createChoice(options: ChoiceOptions): Choice {
           const proposed = (flags & TokenFlag.proposed) === 0 ? 0 : 1
           // Tokens behind a stop string count nowhere.
           if (!answer.finished) {
-            draftedTokens += proposed + (flags >>> REFUSED_SHIFT)
-            acceptedTokens += proposed
+            choice.draftedTokens += proposed + (flags >>> REFUSED_SHIFT)
+            choice.acceptedTokens += proposed
           }
           pending = { id: a, logprob: floatOf(b), endsAnswer: (flags & TokenFlag.ends) !== 0, top: [] }
           return news
@@ -211,10 +201,9 @@ export function createChoice(options: ChoiceOptions): Choice {
     },
     settle,
     lost(loss) {
-      const was = key === null ? "held back" : running ? "running" : "submitted"
+      const was = choice.key === null ? "held back" : choice.running ? "running" : "submitted"
       complete()
-      key = null
-      running = false
+      choice.hold(null)
       if (answer.finished) return "finished"
       if (endOfTurn || journal.received >= maxTokens) {
         answer.finish(endOfTurn ? "stop" : "length")
@@ -223,4 +212,5 @@ export function createChoice(options: ChoiceOptions): Choice {
       return journal.lost(loss, was) ? "again" : "given up"
     },
   }
+  return choice
 }

@@ -40,7 +40,7 @@ export interface Dispatcher {
   cancel(run: GenerationRun): void
   /** Sends what there is room for. */
   pump(): void
-  /** The runs that have something new to deliver. */
+  /** The runs that have something new to deliver; valid until the next call. */
   read(words: Int32Array): ReadonlySet<GenerationRun>
   /** The token half is gone, and all that it and this knew. */
   reset(): void
@@ -49,6 +49,8 @@ export interface Dispatcher {
 export function createDispatcher({ link, slots: size, onFailed }: DispatcherOptions): Dispatcher {
   const slots = createSlotTable<Job | Remainder>(size)
   let waiting: Job[] = []
+  /** What the last batch of records was for. */
+  const runs = new Set<GenerationRun>()
   /** Not sent yet. */
   let cancels: SlotKey[] = []
 
@@ -84,7 +86,7 @@ export function createDispatcher({ link, slots: size, onFailed }: DispatcherOpti
       eosIds,
       client: clientNumber(run.request.client),
     })
-    if (sent) choice.key = key
+    if (sent) choice.hold(key)
     else slots.release(key)
     return sent
   }
@@ -95,7 +97,7 @@ export function createDispatcher({ link, slots: size, onFailed }: DispatcherOpti
     if (key === null || job.run.over) return
     cancels.push(key)
     slots.replace(key, { redirected: job.run })
-    job.choice.key = null
+    job.choice.hold(null)
     // It came before all that wait.
     waiting.unshift(job)
   }
@@ -136,7 +138,7 @@ export function createDispatcher({ link, slots: size, onFailed }: DispatcherOpti
 
   function free(choice: Choice): void {
     if (choice.key !== null) freeSlot(choice.key)
-    choice.key = null
+    choice.hold(null)
   }
 
   function freeSlot(key: SlotKey): void {
@@ -164,23 +166,26 @@ export function createDispatcher({ link, slots: size, onFailed }: DispatcherOpti
     },
     pump,
     read(words) {
-      const touched = new Set<Job>()
+      runs.clear()
+      // The records of a choice stand together: what follows another's settles it.
+      let last: Job | null = null
       for (let at = 0; at + RECORD_WORDS <= words.length; at += RECORD_WORDS) {
-        const key = { slot: words[at + 1] ?? -1, generation: (words[at + 2] ?? 0) >>> 0 }
-        const job = slots.holder(key.slot, key.generation)
+        const slot = words[at + 1] ?? -1
+        const generation = (words[at + 2] ?? 0) >>> 0
+        const job = slots.holder(slot, generation)
         if (job === undefined) continue
         if ("redirected" in job) {
-          readRemainder(job, key, words, at)
+          readRemainder(job, { slot, generation }, words, at)
           continue
         }
-        touched.add(job)
+        if (job !== last) {
+          if (last !== null) tell(last, last.choice.settle())
+          last = job
+          runs.add(job.run)
+        }
         tell(job, job.choice.record(words, at))
       }
-      const runs = new Set<GenerationRun>()
-      for (const job of touched) {
-        tell(job, job.choice.settle())
-        runs.add(job.run)
-      }
+      if (last !== null) tell(last, last.choice.settle())
       return runs
     },
     reset() {

@@ -35,8 +35,6 @@ export function createGenerationRun(
   clock: EngineClock,
 ): GenerationRun {
   const submittedAt = clock.now()
-  let choices: readonly Choice[] = []
-  let over = false
   let promptTokens = 0
   let cachedTokens = 0
   let startedAt: number | null = null
@@ -51,16 +49,16 @@ export function createGenerationRun(
     const now = clock.now()
     const started = startedAt ?? now
     const first = firstTokenAt ?? now
-    const draftedTokens = choices.reduce((sum, choice) => sum + choice.draftedTokens, 0)
-    const acceptedTokens = choices.reduce((sum, choice) => sum + choice.acceptedTokens, 0)
+    const draftedTokens = run.choices.reduce((sum, choice) => sum + choice.draftedTokens, 0)
+    const acceptedTokens = run.choices.reduce((sum, choice) => sum + choice.acceptedTokens, 0)
     const waited = queuedMs === null ? started - submittedAt : (encodedAt ?? submittedAt) - submittedAt + queuedMs
     return {
       type: "done",
       usage: {
         promptTokens,
         cachedTokens,
-        completionTokens: choices.reduce((sum, choice) => sum + choice.completionTokens, 0),
-        reasoningTokens: choices.reduce((sum, choice) => sum + choice.answer.reasoningTokens, 0),
+        completionTokens: run.choices.reduce((sum, choice) => sum + choice.completionTokens, 0),
+        reasoningTokens: run.choices.reduce((sum, choice) => sum + choice.answer.reasoningTokens, 0),
         ...(draftedTokens > 0 ? { draftedTokens, acceptedTokens } : {}),
       },
       times: {
@@ -78,63 +76,67 @@ export function createGenerationRun(
     try {
       onEvents(events)
     } catch (error) {
-      over = true
+      run.over = true
       process.emitWarning(error instanceof Error ? error : String(error))
     }
   }
 
-  function take(): GenerationEvent[] {
-    const events = [...own, ...choices.flatMap((choice) => choice.answer.take())]
+  function take(): readonly GenerationEvent[] {
+    const [first] = run.choices
+    // One answer and no news of the run's own: nearly every token.
+    if (own.length === 0 && run.choices.length === 1 && first !== undefined) return first.answer.take()
+    const events = [...own, ...run.choices.flatMap((choice) => choice.answer.take())]
     own = []
     return events
   }
 
-  return {
+  function areFinished(): boolean {
+    for (const choice of run.choices) if (!choice.answer.finished) return false
+    return run.choices.length > 0
+  }
+
+  // Fields, not getters: they are read for every token, and objects of one shape are read fast.
+  const run = {
     request,
-    get choices() {
-      return choices
-    },
-    get over() {
-      return over
-    },
-    get started() {
-      return startedAt !== null
-    },
-    encoded(made, tokens) {
+    choices: [] as readonly Choice[], // filled when the prompt is encoded
+    over: false,
+    started: false,
+    encoded(made: readonly Choice[], tokens: number): void {
       encodedAt = clock.now()
-      choices = made
+      run.choices = made
       promptTokens = tokens
       own.push({ type: "queued", promptTokens })
     },
-    begun(cached, divergence) {
-      if (startedAt !== null) return
+    begun(cached: number, divergence?: CacheDivergence): void {
+      if (run.started) return
+      run.started = true
       startedAt = clock.now()
       cachedTokens = cached
       own.push({ type: "started", cachedTokens, ...(divergence === undefined ? {} : { divergence }) })
     },
-    tokenReceived() {
+    tokenReceived(): void {
       firstTokenAt ??= clock.now()
     },
-    measured(queued, prefill) {
+    measured(queued: number, prefill: number | null): void {
       queuedMs ??= queued
       prefillMs ??= prefill
     },
-    flush() {
-      if (over) return
+    flush(): void {
+      if (run.over) return
       const events = take()
-      if (choices.length > 0 && choices.every((choice) => choice.answer.finished)) {
-        over = true
-        events.push(done())
-      }
-      deliver(events)
+      if (areFinished()) {
+        run.over = true
+        deliver([...events, done()])
+      } else deliver(events)
     },
-    fail(error) {
-      if (over) return
-      over = true
+    fail(error: EngineError): void {
+      if (run.over) return
+      run.over = true
       deliver([...take(), { type: "error", error }])
     },
-    cancel() {
-      over = true
+    cancel(): void {
+      run.over = true
     },
   }
+  return run
 }

@@ -121,9 +121,12 @@ export function createRuns(parts: {
       const receive = (offset: number, events: readonly GenerationEvent[]) => {
         if (!open) return
         stall.refresh()
-        const replies: ReplyEvent[] = []
+        let replies: ReplyEvent[] = []
         const flush = () => {
-          if (replies.length > 0) sink.events(replies.splice(0))
+          const told = replies
+          if (told.length === 0) return
+          replies = []
+          sink.events(told)
         }
         for (const event of events) {
           switch (event.type) {

@@ -29,65 +29,61 @@ export function createOutlet(
   sink: RawSink,
   settings: { readonly filler: string; readonly pendingLimit: number; readonly onOverflow: () => void },
 ): Outlet {
-  let open = true
   let ending = false
+  let cut = false
   let blocked = false
   let pending = ""
-  let pendingBytes = 0
 
-  const finish = (text: string) => {
-    open = false
+  const drop = () => {
+    cut = true
+    outlet.open = false
     pending = ""
-    pendingBytes = 0
+    outlet.pendingBytes = 0
+  }
+  const finish = (text: string) => {
+    drop()
     sink.end(text)
   }
 
-  return {
-    get open() {
-      return open && !ending
-    },
-    get pendingBytes() {
-      return pendingBytes
-    },
-    write(text) {
-      if (!open || ending || text === "") return
+  // Fields, not getters: objects of one shape are read fast, and each stream has one.
+  const outlet = {
+    open: true,
+    pendingBytes: 0,
+    write(text: string): void {
+      if (!outlet.open || text === "") return
       if (!blocked) {
         blocked = !sink.write(text)
         return
       }
       pending += text
-      pendingBytes += Buffer.byteLength(text)
-      if (pendingBytes <= settings.pendingLimit) return
-      open = false
-      pending = ""
-      pendingBytes = 0
+      outlet.pendingBytes += Buffer.byteLength(text)
+      if (outlet.pendingBytes <= settings.pendingLimit) return
+      drop()
       sink.abort()
       settings.onOverflow()
     },
-    end(text = "") {
-      if (!open || ending) return
+    end(text = ""): void {
+      if (!outlet.open) return
       if (!blocked) return finish(text)
       pending += text
-      pendingBytes += Buffer.byteLength(text)
+      outlet.pendingBytes += Buffer.byteLength(text)
+      outlet.open = false
       ending = true
     },
-    writable() {
-      if (!open) return true
+    writable(): boolean {
+      if (cut) return true
       if (ending && pending === "") {
         finish("")
         return true
       }
       const text = pending === "" ? settings.filler : pending
       pending = ""
-      pendingBytes = 0
+      outlet.pendingBytes = 0
       blocked = !sink.write(text)
       if (!blocked && ending) finish("")
       return !blocked
     },
-    closed() {
-      open = false
-      pending = ""
-      pendingBytes = 0
-    },
+    closed: drop,
   }
+  return outlet
 }

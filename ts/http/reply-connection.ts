@@ -31,6 +31,7 @@ export function createReplyConnection(
 
   const begin = (): StreamWriter => {
     writer ??= exchange.stream(framing.contentType, framing.filler, settings.headers)
+    connection.begun = true
     return writer
   }
   const beat = setTimeout(() => {
@@ -42,21 +43,20 @@ export function createReplyConnection(
   }, settings.keepAliveMs)
   beat.unref()
 
-  return {
-    get begun() {
-      return writer !== undefined
-    },
-    write(text) {
+  const connection = {
+    begun: false,
+    write(text: string): void {
       begin().write(text)
       beat.refresh()
     },
-    end(text) {
+    end(text: string): void {
       clearTimeout(beat)
       begin().end(text)
     },
-    fail(error) {
+    fail(error: unknown): void {
       clearTimeout(beat)
       exchange.fail(error)
     },
   }
+  return connection
 }

@@ -55,8 +55,6 @@ export function createAnswer(options: AnswerOptions): Answer {
   const stops = createStopMatcher(options.stop)
   const ledger = createTokenLedger()
   let events: GenerationEvent[] = []
-  let finished = false
-  let reasoningTokens = 0
   /** Content that the stop matcher holds back ends here. */
   let contentEnd = 0
 
@@ -65,6 +63,10 @@ export function createAnswer(options: AnswerOptions): Answer {
     const taken = ledger.take(at, at + text.length)
     const last = events.at(-1)
     const joined = last?.type === "text" ? last : null
+    if (joined === null && taken.logprobs.length === 0) {
+      events.push({ type: "text", choice, text, tokens: taken.tokens })
+      return
+    }
     if (joined !== null) events.pop()
     const logprobs = [...(joined?.logprobs ?? []), ...taken.logprobs]
     events.push({
@@ -78,7 +80,7 @@ export function createAnswer(options: AnswerOptions): Answer {
 
   function showReasoning(text: string, at: number): void {
     const taken = ledger.take(at, at + text.length).tokens
-    reasoningTokens += taken
+    answer.reasoningTokens += taken
     const last = events.at(-1)
     const joined = last?.type === "reasoning" ? last : null
     if (joined !== null) events.pop()
@@ -91,7 +93,7 @@ export function createAnswer(options: AnswerOptions): Answer {
   }
 
   function content(text: string, at: number): void {
-    if (finished) return
+    if (answer.finished) return
     const match = stops.push(text)
     const end = at + text.length
     const unshown = match.rest.length + (match.found?.length ?? 0)
@@ -115,7 +117,7 @@ export function createAnswer(options: AnswerOptions): Answer {
   }
 
   function callEvent(event: CallEvent): void {
-    if (finished) return
+    if (answer.finished) return
     if (event.type === "content") {
       content(event.text, event.at)
       return
@@ -134,7 +136,7 @@ export function createAnswer(options: AnswerOptions): Answer {
 
   function passages(list: readonly Passage[]): void {
     for (const passage of list) {
-      if (finished) return
+      if (answer.finished) return
       if (passage.channel === "reasoning") showReasoning(passage.text, passage.at)
       else if (calls === null) content(passage.text, passage.at)
       else for (const event of calls.push(passage.text, passage.at)) callEvent(event)
@@ -142,7 +144,8 @@ export function createAnswer(options: AnswerOptions): Answer {
   }
 
   function conclude(reason: FinishReason, stop?: string): void {
-    finished = true
+    answer.finished = true
+    answer.thinking = false
     events.push({ type: "finished", choice, reason, ...(stop !== undefined && { stop }) })
   }
 
@@ -151,34 +154,31 @@ export function createAnswer(options: AnswerOptions): Answer {
     return { id, bytes: tokens.bytes(id).subarray(detokenizer.droppedBytes), logprob: chance.logprob, top }
   }
 
-  return {
-    push(id, chance) {
-      if (finished) return
+  // Fields, not getters, as in the detokenizer: they are read for every token.
+  const answer = {
+    finished: false,
+    thinking: splitter.thinking,
+    reasoningTokens: 0,
+    push(id: number, chance: TokenChance | null): void {
+      if (answer.finished) return
       const text = detokenizer.push(id)
       ledger.add(text, detokenizer.heldBytes, chance && tokenLogprob(id, chance))
       passages(splitter.push(text))
+      answer.thinking = !answer.finished && splitter.thinking
     },
-    finish(reason) {
-      if (finished) return
+    finish(reason: "stop" | "length"): void {
+      if (answer.finished) return
       passages(splitter.flush())
-      if (calls !== null && !finished) for (const event of calls.flush()) callEvent(event)
-      if (finished) return
+      if (calls !== null && !answer.finished) for (const event of calls.flush()) callEvent(event)
+      if (answer.finished) return
       flushContent()
       conclude(reason === "stop" && (calls?.completed ?? 0) > 0 ? "tool_calls" : reason)
     },
-    take() {
+    take(): readonly GenerationEvent[] {
       const taken = events
       events = []
       return taken
     },
-    get finished() {
-      return finished
-    },
-    get thinking() {
-      return !finished && splitter.thinking
-    },
-    get reasoningTokens() {
-      return reasoningTokens
-    },
   }
+  return answer
 }

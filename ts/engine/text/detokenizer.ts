@@ -64,7 +64,6 @@ export function createTokenText(source: TokenTextSource): TokenText {
 export function createDetokenizer(tokens: TokenText, keepLeadingSpace: boolean): Detokenizer {
   const lenient = new TextDecoder("utf-8", { ignoreBOM: true })
   let held: Uint8Array = NO_BYTES
-  let dropped = 0
   let stripSpace = tokens.stripsLeadingSpace && !keepLeadingSpace
 
   function decode(bytes: Uint8Array): string {
@@ -74,21 +73,20 @@ export function createDetokenizer(tokens: TokenText, keepLeadingSpace: boolean):
     return whole === 0 ? "" : lenient.decode(all.subarray(0, whole))
   }
 
-  return {
-    push(id) {
-      let text = (held.length === 0 ? tokens.text(id) : null) ?? decode(tokens.bytes(id))
-      dropped = stripSpace && text.startsWith(" ") ? 1 : 0
+  // Fields, not getters: an object with getters of its own has a shape of its own, and V8 looks each of them up anew.
+  const detokenizer = {
+    heldBytes: 0,
+    droppedBytes: 0,
+    push(id: number): string {
+      const text = (held.length === 0 ? tokens.text(id) : null) ?? decode(tokens.bytes(id))
+      const dropped = stripSpace && text.startsWith(" ") ? 1 : 0
       if (text !== "") stripSpace = false
-      text = text.slice(dropped)
-      return text
-    },
-    get heldBytes() {
-      return held.length
-    },
-    get droppedBytes() {
-      return dropped
+      detokenizer.heldBytes = held.length
+      detokenizer.droppedBytes = dropped
+      return dropped === 0 ? text : text.slice(dropped)
     },
   }
+  return detokenizer
 }
 
 function join(a: Uint8Array, b: Uint8Array): Uint8Array {
