@@ -1,6 +1,6 @@
 // Runs real clients against a real server with the tiny model: curl, openai for Python, LangChain, LlamaIndex,
-// pydantic-ai, websockets, the AI SDK, and the agents opencode and Continue, of pinned versions, installed into
-// .cache/clients once. Last line: `N passed, N failed`.
+// pydantic-ai, websockets, the AI SDK, a validator of OpenAPI documents, and the agents opencode and Continue, of pinned
+// versions, installed into .cache/clients once. Last line: `N passed, N failed`.
 
 import { spawn, spawnSync } from "node:child_process"
 import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs"
@@ -10,6 +10,7 @@ const PACKAGES = {
   ai: "6.0.326",
   "@ai-sdk/openai-compatible": "2.0.92",
   zod: "4.6.7",
+  "@seriousme/openapi-schema-validator": "2.11.0",
   "opencode-ai": "1.18.33",
   "@continuedev/cli": "1.5.47",
 }
@@ -100,6 +101,7 @@ try {
     ])
       results.push(runClient(name, "python3", [`tests/clients/${name}.py`, address]))
     results.push(runClient("ai-sdk", process.execPath, ["tests/clients/ai-sdk.mjs", address, npm]))
+    results.push(runClient("openapi", process.execPath, ["tests/clients/openapi.mjs", address, npm]))
     results.push(runClient("agents", process.execPath, ["tests/clients/agents.mjs", address, npm]))
   } finally {
     server.child.kill("SIGTERM")
