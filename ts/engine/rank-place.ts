@@ -26,6 +26,9 @@ export interface RankTransport {
   readonly backend: "tcp" | "jaccl" | "jaccl-ring" | "ring" | "nccl"
   /** Of JACCL: for each rank, the devices of its cables towards each rank; empty otherwise. */
   readonly devices: readonly (readonly (readonly string[])[])[]
+  /** Of a benchmark: false leaves out what makes damage visible, or JACCL's waits end. */
+  readonly seals?: boolean
+  readonly guard?: boolean
 }
 
 /** Where the ranks of a group listen, in rank order, and the number that proves that a peer is one of them. */
@@ -87,5 +90,7 @@ export async function joinRankGroup(
     jacclPath,
     ...(leaseMs === null ? {} : { leaseMs }),
     ...(stuckMs === null ? {} : { stuckMs }),
+    seals: transport.seals ?? true,
+    guard: transport.guard ?? true,
   })
 }

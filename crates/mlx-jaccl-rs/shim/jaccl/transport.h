@@ -12,7 +12,7 @@
 namespace mj {
 
 // Changes with anything in the three headers.
-inline constexpr int kJacclInterface = 1;
+inline constexpr int kJacclInterface = 2;
 
 struct JacclOptions {
   int rank = 0;
