@@ -17,7 +17,7 @@ import { createLogStore, createServer, type Server, type ServerOptions } from ".
 import { keepHeapSmall } from "./front-heap.ts"
 import type { Isolation } from "./isolation.ts"
 import { locateModel } from "./model-location.ts"
-import { type ProcessIsolationOptions, startProcessIsolation } from "./process-isolation.ts"
+import { FAST_SYNCH, type ProcessIsolationOptions, startProcessIsolation } from "./process-isolation.ts"
 import { PROGRAM_FOLDER, programVersion } from "./program.ts"
 import type { RankOptions } from "./rank.ts"
 import { rankLayout, rankPlaceOptions } from "./rank-layout.ts"
@@ -71,8 +71,6 @@ export interface ServeOptions {
 
 /** Failures in a row, before the server was ever ready, that end it. */
 const START_ATTEMPTS = 3
-/** MLX's own switch. */
-const FAST_SYNCH = "MLX_METAL_FAST_SYNCH"
 export const SHUTDOWN_TIMEOUT_MS = 30_000
 
 /**

@@ -15,6 +15,9 @@ import { createRankLauncher, type RankLauncherOptions } from "./rank-launcher.ts
 import { introduceRanks, type Route } from "./rank-meeting.ts"
 import type { Isolation, IsolationEvents } from "./isolation.ts"
 
+/** MLX's own switch, of the ranks' environment. */
+export const FAST_SYNCH = "MLX_METAL_FAST_SYNCH"
+
 export interface ProcessIsolationOptions extends Omit<RankLauncherOptions, "onLine"> {
   readonly version: string
   readonly secret: Uint8Array
@@ -46,7 +49,8 @@ export async function startProcessIsolation(options: ProcessIsolationOptions): P
   function cluster(): ClusterStatus {
     const status = group.status()
     const links = status.links.map((one) => ({ ...one, ...health.figures(one.from, one.to, performance.now()) }))
-    return { ...status, links, certificate, waiting: straggler.read() }
+    const metalFastSynch = options.envs[FAST_SYNCH] === "1"
+    return { ...status, links, certificate, waiting: straggler.read(), metalFastSynch }
   }
 
   function joined(connection: RankConnection): void {

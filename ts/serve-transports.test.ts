@@ -44,16 +44,19 @@ async function ask(address: string, maxTokens: number): Promise<Answers> {
   return { batch, stream: pieces.map((line) => textOf(line.slice("data: ".length))).join("") }
 }
 
-type Way = Pick<Parameters<typeof startServer>[0], "localRanks" | "transport" | "engine">
+type Way = Pick<Parameters<typeof startServer>[0], "localRanks" | "transport" | "engine" | "fastSynch">
 
 async function answersOf(t: Test, model: string, maxTokens: number, way: Way): Promise<Answers> {
   const server = startServer({ model, stateFolder: t.testdir(), http: { port: 0 }, ...way })
   t.teardown(() => server.child.kill("SIGKILL"))
   const address = await server.ready
   const answers = await ask(address, maxTokens)
-  const cluster: { links?: { transport?: string }[] } = JSON.parse(await (await fetch(`${address}/cluster`)).text())
+  const cluster: { links?: { transport?: string }[]; metalFastSynch?: boolean } = JSON.parse(
+    await (await fetch(`${address}/cluster`)).text(),
+  )
   const over = (way.transport ?? "tcp").replace("-ring", "")
   t.ok(cluster.links?.every(({ transport }) => transport === over) ?? true, "and /cluster tells the way")
+  t.equal(cluster.metalFastSynch, way.fastSynch ?? false, "and whether MLX's switch for Macs is on")
   server.child.kill("SIGTERM")
   await server.ended
   t.same(server.ranks(), [], "no rank is left")
@@ -73,7 +76,11 @@ t.test("the bundled model answers over every transport as one rank does", { skip
       )
     }
   }
-  t.same(await answersOf(t, "tiny", 40, { localRanks: 2, transport: "ring" }), expected, "2 ranks over MLX's ring")
+  t.same(
+    await answersOf(t, "tiny", 40, { localRanks: 2, transport: "ring", fastSynch: true }),
+    expected,
+    "2 ranks over MLX's ring",
+  )
 })
 
 const noStarter = !isLinux || !existsSync(STARTER)

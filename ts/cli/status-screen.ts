@@ -135,6 +135,7 @@ export function statusScreen(url: string, report: Readonly<Record<string, unknow
     ...section("Model", modelLines(models), "none loaded", paint),
     ...section("Ranks", rankLines(cluster, memory, paint), "none yet", paint),
     ...(links.length === 0 ? [] : section("Links", links, "", paint)),
+    ...(field(cluster, "metalFastSynch") === true ? ["  the ranks run with MLX_METAL_FAST_SYNCH"] : []),
     ...section("Queue", queue === null || queue === undefined ? [] : [queueLine], "unknown", paint),
   ].join("\n")
 }

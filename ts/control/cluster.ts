@@ -89,6 +89,8 @@ export interface ClusterStatus {
   readonly size: number
   readonly nodes: readonly NodeStatus[]
   readonly links: readonly LinkStatus[]
+  /** Whether the ranks run with MLX_METAL_FAST_SYNCH. */
+  readonly metalFastSynch?: boolean
   /** Of the ranks that run now; null: there is one, or none has been proved yet. */
   readonly certificate?: ClusterCertificate | null
   /** Null: there is one rank, or there was too little work so far. */
