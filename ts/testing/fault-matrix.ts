@@ -63,7 +63,12 @@ export async function order({ orders }: Scene, pid: number, words: string): Prom
 }
 
 /** Runs the faults one after the other on one server of `size` ranks. */
-export async function runFaults(t: Test, size: number, faults: readonly Fault[]): Promise<void> {
+export async function runFaults(
+  t: Test,
+  size: number,
+  faults: readonly Fault[],
+  transport: "tcp" | "jaccl" | "jaccl-ring" = "tcp",
+): Promise<void> {
   const links = createFaultyLinks()
   const folder = t.testdir({ state: {}, obstacles: {}, orders: {} })
   const [obstacles, orders] = [join(folder, "obstacles"), join(folder, "orders")]
@@ -73,6 +78,7 @@ export async function runFaults(t: Test, size: number, faults: readonly Fault[])
       stateFolder: join(folder, "state"),
       http: { port: 0 },
       localRanks: size,
+      transport,
       deadlines: DEADLINES,
       engine: LIMITS,
     },
@@ -93,7 +99,7 @@ export async function runFaults(t: Test, size: number, faults: readonly Fault[])
   let warm = 0
   for (let round = 0; round < ROUNDS; round++) {
     for (const fault of chosen(faults, size, random)) {
-      await t.test(`${fault.name}, ${size} ranks, round ${round}, seed ${SEED}`, async (t) => {
+      await t.test(`${fault.name}, ${size} ranks over ${transport}, round ${round}, seed ${SEED}`, async (t) => {
         times.push(await endure(t, scene, fault, expected))
       })
       if (warm === 0 && process.platform === "linux") warm = await residentBytes(front)
@@ -103,7 +109,7 @@ export async function runFaults(t: Test, size: number, faults: readonly Fault[])
     const grown = (await residentBytes(front)) - warm
     t.ok(grown < GROWTH_BYTES, `the front grew by ${(grown / 1024 / 1024).toFixed(1)} MiB over ${times.length} faults`)
   }
-  t.comment(`fault | ranks | noticed, ms | back, ms\n${times.join("\n")}`)
+  t.comment(`over ${transport}: fault | ranks | noticed, ms | back, ms\n${times.join("\n")}`)
   const pids = server.ranks()
   server.child.kill("SIGTERM")
   t.equal((await server.ended).code, 0)
