@@ -78,6 +78,16 @@ t.test("rdma-test goes to another host, and names the one that is not there", { 
   const { code, stdout, stderr } = await run({ ssh: "node-b", ips: ["127.0.0.2"] })
   t.equal(code, 0, stderr)
   t.match(JSON.parse(stdout), { size: 2, wrong: 0 })
+  const withCable = [
+    { ssh: "node-a", ips: ["127.0.0.1"], rdma: [null, "rdma_en4"] },
+    { ssh: "node-b", ips: ["127.0.0.2"], rdma: ["rdma_en4", null] },
+  ]
+  const cabled = join(folder, "cabled.json")
+  writeFileSync(cabled, JSON.stringify(withCable))
+  const words = ["rdma-test", "--hostfile", cabled, "--ssh-config", ssh.config]
+  const without = await runProgram(words, { env: { MLX_CLUSTER_STATE: folder }, deadlineMs: DEADLINE_MS })
+  t.equal(without.code, 1)
+  t.match(without.stderr, /JACCL is not here .*mlx-cluster doctor says which device is missing, --transport tcp/)
   const missing = await run({ ssh: "no-such-host.invalid", ips: ["127.0.0.2"] })
   t.match(missing, { code: 1, stderr: /rank 1: the name no-such-host\.invalid is not known/ })
 })

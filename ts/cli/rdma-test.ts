@@ -87,6 +87,12 @@ export const rdmaTest: Command = {
       sshConfig,
       stateFolder: text(flags, "state-dir") ?? process.env["MLX_CLUSTER_STATE"],
       onLine: (line) => said.push(line),
+    }).catch((error: unknown) => {
+      const text = error instanceof Error ? error.message : String(error)
+      const hint = /JACCL|RDMA/u.test(text)
+        ? "; mlx-cluster doctor says which device is missing, --transport tcp goes without"
+        : ""
+      throw hint === "" ? error : new CommandError(`${text}${hint}`, { cause: error })
     })
     let interrupted = false
     const interrupt = () => {
