@@ -88,11 +88,7 @@ export const rdmaTest: Command = {
       stateFolder: text(flags, "state-dir") ?? process.env["MLX_CLUSTER_STATE"],
       onLine: (line) => said.push(line),
     }).catch((error: unknown) => {
-      const text = error instanceof Error ? error.message : String(error)
-      const hint = /JACCL|RDMA/u.test(text)
-        ? "; mlx-cluster doctor says which device is missing, --transport tcp goes without"
-        : ""
-      throw hint === "" ? error : new CommandError(`${text}${hint}`, { cause: error })
+      throw explained(error)
     })
     let interrupted = false
     const interrupt = () => {
@@ -121,7 +117,7 @@ export const rdmaTest: Command = {
         }
       }
     } catch (error) {
-      throw new CommandError(error instanceof Error ? error.message : String(error), { cause: error })
+      throw explained(error)
     } finally {
       process.off("SIGINT", interrupt)
       await group.close()
@@ -132,6 +128,14 @@ export const rdmaTest: Command = {
     if (interrupted) return EXIT.interrupted
     return wrong === 0 ? EXIT.ok : EXIT.failed
   },
+}
+
+/** Where to look, when it is RDMA that is missing; the exit code of the error stays. */
+function explained(error: unknown): unknown {
+  const text = error instanceof Error ? error.message : String(error)
+  if (!/JACCL|RDMA/u.test(text)) return error
+  const hint = "mlx-cluster doctor says which device is missing, --transport tcp goes without"
+  return new CommandError(`${text}; ${hint}`, { cause: error })
 }
 
 const STRESS_SIZES = [KIB, 4 * KIB, 32 * KIB, 33 * KIB, 256 * KIB, MIB, 4 * MIB]
