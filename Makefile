@@ -118,6 +118,7 @@ bench: ## our speed beside mlx-lm's, and the server's own cost: ARGS="--llama-be
 	@scripts/setup.sh model
 	@node dist/bench/decode.js
 	@node dist/bench/overhead.js --rounds 3
+	@node dist/bench/memory.js || true
 	@node dist/bench/speculate.js --rounds 5
 	@node dist/bench/compare.js --rounds 1 --mlx-prompt 128 $(ARGS)
 
