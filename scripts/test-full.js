@@ -10,6 +10,7 @@ const FILES = [
   "serve-jaccl-faults",
   "serve-rank-faults",
   "serve-link-faults",
+  "serve-start-faults",
   "serve-four-faults",
   "serve-soak",
   "serve-streams",

@@ -3,8 +3,8 @@
 import t from "tap"
 import { runFaults } from "./testing/fault-matrix.ts"
 import { LINK_FAULTS } from "./testing/link-faults.ts"
-import { RANK_FAULTS } from "./testing/rank-faults.ts"
+import { RANK_FAULTS, START_FAULTS } from "./testing/rank-faults.ts"
 
 t.test("faults of four ranks", { timeout: 3_600_000 }, async (t) => {
-  await runFaults(t, 4, [...LINK_FAULTS, ...RANK_FAULTS])
+  await runFaults(t, 4, [...LINK_FAULTS, ...RANK_FAULTS, ...START_FAULTS])
 })

@@ -1,5 +1,4 @@
-// Rank processes that die, stand still, lose the front, never come, or end while they start.
-// How the matrix is run: testing/fault-matrix.ts.
+// Rank processes that die, stand still or lose the front. How the matrix is run: testing/fault-matrix.ts.
 
 import t from "tap"
 import { runFaults } from "./testing/fault-matrix.ts"

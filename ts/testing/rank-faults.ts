@@ -28,6 +28,10 @@ export const RANK_FAULTS: readonly Fault[] = [
     isFatal: true,
     inject: (scene) => scene.links.between(scene.random(scene.size), "front").die(),
   },
+]
+
+/** The ranks that start in the place of a lost one fail in their turn. */
+export const START_FAULTS: readonly Fault[] = [
   { name: "SIGKILL, then a rank that never comes", isFatal: true, inject: (scene) => obstruct(scene, Obstacle.hang) },
   { name: "SIGKILL, then a rank that cannot start", isFatal: true, inject: (scene) => obstruct(scene, Obstacle.exit) },
   {
