@@ -119,7 +119,7 @@ t.test("bad input is one line and exit code 2", async (t) => {
     [{ model: "no-such-model" }, /^mlx-cluster: no model "no-such-model".*\n$/],
     [{ model: join(folder, "empty") }, /^mlx-cluster: .*no config\.json.*\n$/],
     [{ hostfile: hosts }, /^mlx-cluster: hosts\.json: hosts\[0\]\.rdma\[0\]: expected a device name or null, got 5\n$/],
-    [{ hostfile: two }, /^mlx-cluster: .*names 2 hosts.*\n$/],
+    [{ hostfile: two, localRanks: 2 }, /^mlx-cluster: .*names 2 hosts.*\n$/],
     [{ engine: { maxRunning: 0 } }, /^mlx-cluster: maxRunning is not an integer.*\n$/],
     [{ http: { port: 0, host: "0.0.0.0" } }, /mlx-cluster: refusing to serve on 0\.0\.0\.0 without an API key.*\n$/],
   ]
