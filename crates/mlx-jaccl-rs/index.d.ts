@@ -21,6 +21,43 @@ export declare class Checkpoint {
   readVector(name: string): Float32Array
 }
 
+/** What one sequence may say. Masks are computed on other threads from `advance` on. */
+export declare class GrammarConstraint {
+  /** "compiling", "ready" or "failed". */
+  get status(): "compiling" | "ready" | "failed"
+  /** Why it failed. */
+  get error(): string
+  /** A token was chosen, none of those that end the answer. */
+  advance(id: number): void
+  /**
+   * Waits for the mask of the next token and writes it at `offset` of `out`, a bit a token. 0: every token may come, and
+   * nothing was written; 1: written; 2: nothing may come, the answer is whole; 3: it failed.
+   */
+  mask(out: Int32Array, offset: number): number
+  /**
+   * Writes the masks after none, one, two ... of these tokens, and forgets them again. Returns how many were written: those
+   * after a token that may not come, or after a whole answer, are not.
+   */
+  masks(drafts: Int32Array, out: Int32Array): number
+  /** How many of these tokens may come one after the other. */
+  validate(drafts: Int32Array): number
+  /** Forgets the last tokens. */
+  rollback(count: number): void
+  /** The sequence is over. */
+  close(): void
+}
+
+/** The grammars of one loaded model. */
+export declare class Grammars {
+  /** `tokenizer`: a tokenizer.json, or the GGUF checkpoint. It is read when the first grammar is asked for. */
+  constructor(tokenizer: string | Checkpoint, ends: Int32Array, vocabularySize: number)
+  /**
+   * The constraint of a sequence whose answer has `tokens` already. `ends` do not end it before `minTokens` tokens, unless
+   * nothing else can follow.
+   */
+  open(rule: string, ends: Int32Array, minTokens: number, tokens: Int32Array): GrammarConstraint
+}
+
 /** One owner of MLX. Every call comes from the thread that made it. */
 export declare class NativeEngine {
   constructor(options: NativeEngineOptions)
@@ -106,6 +143,12 @@ export declare class Tokenizer {
  * the reason, here and on the other ranks. Does nothing before `loadMlx`.
  */
 export declare function abortGroups(reason?: string | undefined | null): void
+
+/**
+ * Checks that a rule's grammars can be compiled for a vocabulary of this size. Returns what is wrong, or null. Takes
+ * `timeoutMs` at most.
+ */
+export declare function checkGrammar(rule: string, vocabularySize: number, timeoutMs: number): string | null
 
 /** Of the steps that have run, waiting for other ranks included. */
 export interface CollectiveTotals {

@@ -40,6 +40,8 @@ interface Followed {
   open: OpenModel | null
   /** The step that runs; read when the next one is submitted. */
   unread: StepPlan | null
+  /** It has masked rows, and is not sampled yet. */
+  waitsForMasks: boolean
   nextStep: number
 }
 
@@ -67,7 +69,7 @@ export function createFollowerHalf(dependencies: FollowerDependencies): Follower
       const options = { model, firstWeight: nextWeight, elementBytes: dependencies.elementBytes, position: place }
       const parts = loadModelParts(engine, dependencies.openCheckpoint(path), config, options)
       nextWeight = parts.nextWeight
-      models.set(model, { parts, epoch, open: null, unread: null, nextStep: 0 })
+      models.set(model, { parts, epoch, open: null, unread: null, waitsForMasks: false, nextStep: 0 })
       follower.answer(null)
     } catch (error) {
       follower.answer(messageOf(error))
@@ -116,10 +118,20 @@ export function createFollowerHalf(dependencies: FollowerDependencies): Follower
       follower.judge(wasThere || performance.now() - beganMs > STILL_RUNNING_MS)
     }
     followed.unread = plan
+    followed.waitsForMasks = plan.maskedRows.length > 0
+  }
+
+  function sample({ model, masks }: StepMessage & { kind: "masks" }): void {
+    const { open, unread, waitsForMasks } = find(model)
+    if (open === null || unread === null || !waitsForMasks)
+      throw new EngineError("internal", "Rank 0 sends masks that no step waits for.")
+    open.runner.sample(unread, masks)
+    find(model).waitsForMasks = false
   }
 
   function settle(): void {
     for (const followed of models.values()) {
+      if (followed.waitsForMasks) continue
       if (followed.unread !== null) followed.open?.runner.read(followed.unread)
       followed.unread = null
     }
@@ -148,6 +160,9 @@ export function createFollowerHalf(dependencies: FollowerDependencies): Follower
           break
         case "plan":
           run(message.plan)
+          break
+        case "masks":
+          sample(message)
           break
         case "probe":
           settle()

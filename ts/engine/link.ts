@@ -24,6 +24,8 @@ export interface SubmitCommand {
   /** -1: no logprobs; else alternatives a token. */
   readonly logprobs: number
   readonly eosIds: readonly number[]
+  /** What the answer must look like (text/answer-rule.ts), as JSON; absent: anything. */
+  readonly rule?: string
   /** For fairness between clients. */
   readonly client: number
 }

@@ -20,6 +20,7 @@ import {
 } from "./scheduling/index.ts"
 import { type MakeLoop, PROOF_POSITIONS } from "./proof.ts"
 import { type DraftFiles, type DraftModel, loadDraftModel } from "./draft-model.ts"
+import type { OpenConstraint } from "./sampling/index.ts"
 import { createNgramProposer, createRoutedProposer, createSpeculator } from "./speculation/index.ts"
 import type { StepLeader } from "./step-channel.ts"
 import type { ModelOptions } from "./token-half-options.ts"
@@ -54,6 +55,8 @@ export interface ModelInstanceOptions extends ModelOptions {
   readonly emit: (words: Int32Array) => void
   readonly nowUs: () => number
   readonly onError: (error: unknown) => void
+  /** Grammars of this model. */
+  readonly openConstraint: OpenConstraint
   /** Where the model is split over ranks that follow this one, which have been told to load it. */
   readonly group?:
     | {
@@ -118,6 +121,10 @@ export function createModelInstance(
       group.leader.confirm()
     }
     const mirror = group === undefined ? undefined : (plan: StepPlan) => group.leader.send({ kind: "plan", plan })
+    const mirrorMasks =
+      group === undefined
+        ? undefined
+        : (_: StepPlan, masks: Int32Array) => group.leader.send({ kind: "masks", model, masks })
     const schedulerOptions = { ...options, vocabularySize, contextLength }
     const cache = createPrefixCache(kv)
     const catchUpTokens = options.interleavedChunk
@@ -132,8 +139,9 @@ export function createModelInstance(
     ) => {
       const records = createRecordWriter(model, emit, nowUs)
       const speculator = createSpeculator(proposer, nowUs, failed)
-      const scheduler = createScheduler({ ...schedulerOptions, ...changed }, kv, cache, records, nowUs, speculator)
-      const loop = createStepLoop(scheduler, runner, { lookAhead, nowUs, onError: failed, mirror })
+      const own = { ...schedulerOptions, ...changed }
+      const scheduler = createScheduler(own, kv, cache, records, nowUs, speculator, options.openConstraint)
+      const loop = createStepLoop(scheduler, runner, { lookAhead, nowUs, onError: failed, mirror, mirrorMasks })
       return { scheduler, loop, speculator }
     }
 

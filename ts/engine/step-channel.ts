@@ -20,6 +20,8 @@ export type StepMessage =
   | { readonly kind: "store"; readonly model: number; readonly positions: number }
   | { readonly kind: "unload"; readonly model: number }
   | { readonly kind: "plan"; readonly plan: StepPlan }
+  /** Of the plan that came last for this model, whose masked rows wait for them. */
+  | { readonly kind: "masks"; readonly model: number; readonly masks: Int32Array }
   /** Two ranks measure the link between them while all others wait. */
   | {
       readonly kind: "probe"
@@ -32,7 +34,7 @@ export type StepMessage =
   | { readonly kind: "end" }
 
 /** Append-only. */
-const KINDS = ["load", "store", "unload", "plan", "end", "probe"] as const
+const KINDS = ["load", "store", "unload", "plan", "end", "probe", "masks"] as const
 const HEAD_WORDS = 2
 /** Weights of a large model come from a slow disk. */
 const LOAD_MS = 600_000
@@ -135,9 +137,13 @@ export function createStepFollower(engine: GroupCalls): StepFollower {
 
 function encode(number: number, message: StepMessage): Uint8Array {
   const head = Int32Array.of(number, KINDS.indexOf(message.kind))
-  const body =
-    message.kind === "plan" ? bytesOf(encodePlan(message.plan)) : Buffer.from(JSON.stringify(message), "utf8")
-  return Buffer.concat([bytesOf(head), body])
+  return Buffer.concat([bytesOf(head), bodyOf(message)])
+}
+
+function bodyOf(message: StepMessage): Uint8Array {
+  if (message.kind === "plan") return bytesOf(encodePlan(message.plan))
+  if (message.kind === "masks") return Buffer.concat([bytesOf(Int32Array.of(message.model)), bytesOf(message.masks)])
+  return Buffer.from(JSON.stringify(message), "utf8")
 }
 
 function decode(frame: Uint8Array, expected: number): StepMessage {
@@ -150,9 +156,12 @@ function decode(frame: Uint8Array, expected: number): StepMessage {
   const kind = KINDS[view.getInt32(4, true)]
   if (kind === undefined) throw bad("is of an unknown kind")
   const body = frame.slice(headBytes)
-  if (kind === "plan") {
-    if (body.byteLength % Int32Array.BYTES_PER_ELEMENT !== 0) throw bad("is no whole plan")
-    return { kind, plan: decodePlan(new Int32Array(body.buffer, 0, body.byteLength / Int32Array.BYTES_PER_ELEMENT)) }
+  if (kind === "plan" || kind === "masks") {
+    if (body.byteLength % Int32Array.BYTES_PER_ELEMENT !== 0) throw bad(`has no whole ${kind}`)
+    const words = new Int32Array(body.buffer, 0, body.byteLength / Int32Array.BYTES_PER_ELEMENT)
+    return kind === "plan"
+      ? { kind, plan: decodePlan(words) }
+      : { kind, model: words[0] ?? 0, masks: words.subarray(1) }
   }
   // Both ends are one program of one version, behind the group's nonce.
   return JSON.parse(Buffer.from(body).toString("utf8")) as StepMessage

@@ -2,7 +2,7 @@
 // MLX (worker.ts gives it the rings). Knows no thread and no ring.
 
 import type { Checkpoint, NativeEngine } from "mlx-jaccl-rs"
-import { modelSignature, openModelFiles } from "./checkpoint/index.ts"
+import { type ModelFiles, modelSignature, openModelFiles } from "./checkpoint/index.ts"
 import { createCollectiveMeter } from "./collective-meter.ts"
 import type { SpeculationStatus } from "./generation.ts"
 import type { Command, LinkNotice, LoadCommand, SubmitCommand, StepWork } from "./link.ts"
@@ -17,6 +17,7 @@ import {
 import { PERSISTENT_REGISTERS } from "./models/index.ts"
 import { isGroupLost, type RankPlace } from "./rank-place.ts"
 import { createRecordWriter, RUNNER_REGISTERS } from "./scheduling/index.ts"
+import type { OpenConstraint } from "./sampling/index.ts"
 import type { StepLeader } from "./step-channel.ts"
 import { speculationSum } from "./speculation-sum.ts"
 import { modelOptions, type TokenHalfOptions } from "./token-half-options.ts"
@@ -27,6 +28,7 @@ const MAX_MODELS = Math.floor(PERSISTENT_REGISTERS / RUNNER_REGISTERS)
 export interface TokenHalfDependencies {
   readonly engine: NativeEngine
   readonly openCheckpoint: (path: string) => Checkpoint
+  readonly openGrammars: (files: ModelFiles) => OpenConstraint
   /** Free bytes of the host. */
   readonly hostAvailableBytes: () => number
   readonly emit: (words: Int32Array) => void
@@ -49,6 +51,8 @@ export interface TokenHalf {
   readonly isOpen: boolean
   /** Takes a command. A load is done when the promise it returns resolves; it rejects when a rank is gone. */
   handle(command: Command): Promise<void> | null
+  /** A request waits for its grammar: the next step may have something to do without any command. */
+  readonly isCompiling: boolean
   /** One step of every model that has something to do. False when none had. */
   step(): boolean
   /** Measures a link between the ranks, if one is due and nothing runs. False: it did nothing. */
@@ -112,7 +116,8 @@ export function createTokenHalf(options: TokenHalfOptions, dependencies: TokenHa
       forget(model)
       if ([...draftRegisters.values()].includes(model)) throw new Error(`Number ${model} is taken by a draft model.`)
       const own = modelOptions(json, options)
-      const { config, sizeBytes } = await openModelFiles(path)
+      const files = await openModelFiles(path)
+      const { config, sizeBytes } = files
       const draft = own.speculate === "draft" && own.draftModel !== null ? await openDraft(model, own.draftModel) : null
       const ownEpoch = epoch++
       const signature = group === undefined ? "" : await modelSignature(path)
@@ -130,6 +135,7 @@ export function createTokenHalf(options: TokenHalfOptions, dependencies: TokenHa
         availableBytes,
         emit,
         nowUs,
+        openConstraint: dependencies.openGrammars(files),
         group:
           group === undefined
             ? undefined
@@ -162,6 +168,9 @@ export function createTokenHalf(options: TokenHalfOptions, dependencies: TokenHa
   return {
     get isOpen() {
       return isOpen
+    },
+    get isCompiling() {
+      return [...models.values()].some(({ scheduler }) => scheduler.isCompiling)
     },
     handle(command) {
       switch (command.kind) {

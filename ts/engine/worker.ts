@@ -24,12 +24,14 @@ export interface WorkerTask {
 export type WorkerMessage = LinkNotice | { readonly type: "up" }
 
 const IDLE_MS = 1000
+/** Nobody tells that a grammar is compiled. */
+const COMPILING_MS = 1
 const FULL_RING_MS = 20
 const REPORT_US = 1_000_000
 
 /** Returns after a shutdown command; rejects when MLX cannot be opened. */
 export default async function run({ commandMemory, tokenMemory, port, options, group }: WorkerTask): Promise<void> {
-  const { Checkpoint, groupCounters, hostMemory, loadMlx, NativeEngine } = await import("mlx-jaccl-rs")
+  const { Checkpoint, Grammars, groupCounters, hostMemory, loadMlx, NativeEngine } = await import("mlx-jaccl-rs")
   const mlx = loadMlx(options.libmlxPath, options.shimPath)
   const { device, executor, threads, numeric, isa, cacheLimitBytes } = options
   const limit = cacheLimitBytes === null ? {} : { cacheLimitBytes }
@@ -55,6 +57,14 @@ export default async function run({ commandMemory, tokenMemory, port, options, g
   const half = createTokenHalf(options, {
     engine,
     openCheckpoint: (path) => new Checkpoint(path),
+    openGrammars: ({ tokenizer: { kind, path }, eosIds, config }) => {
+      const ends = Int32Array.from(eosIds)
+      let grammars: InstanceType<typeof Grammars> | null = null
+      return (rule, own, minTokens, tokens) => {
+        grammars ??= new Grammars(kind === "gguf" ? new Checkpoint(path) : path, ends, config.vocabularySize)
+        return grammars.open(rule, own, minTokens, tokens)
+      }
+    },
     hostAvailableBytes: () => hostMemory().availableBytes,
     emit: (words) => records.write(words),
     notify: (notice) => port.postMessage(notice satisfies WorkerMessage),
@@ -95,7 +105,7 @@ export default async function run({ commandMemory, tokenMemory, port, options, g
       }
       wasBusy = worked
       if (!isRoom) records.waitForRoom(FULL_RING_MS)
-      else if (!worked && half.isOpen && !half.probe()) commands.wait(IDLE_MS)
+      else if (!worked && half.isOpen && !half.probe()) commands.wait(half.isCompiling ? COMPILING_MS : IDLE_MS)
     }
   } finally {
     half.close()

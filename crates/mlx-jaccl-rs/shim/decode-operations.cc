@@ -250,5 +250,23 @@ void Decoder::adjust() {
   }
   emit(dst, {Value::floats, n, vocabulary});
 }
+void Decoder::mask() {
+  const int dst = reg_number(next());
+  op_.a = use(Value::floats);
+  const int rows = value(op_.a).rows, vocabulary = value(op_.a).width, words = mask_words(vocabulary);
+  const int n = count(1 + words, 1, rows);
+  int last = -1;
+  for (int i = 0; i < n; ++i) {
+    const int row = one_of("the row", rows - 1);
+    if (row <= last) fail("row " + str(row) + " comes after row " + str(last));
+    last = row;
+    const int32_t* bits = program_.tape.data() + at_;
+    at_ += words;
+    uint32_t any = static_cast<uint32_t>(bits[words - 1]) & (~0u >> (words * kMaskBits - vocabulary));
+    for (int k = 0; k + 1 < words; ++k) any |= static_cast<uint32_t>(bits[k]);
+    if (!any) fail("row " + str(row) + " allows no token");
+  }
+  emit(dst, {Value::floats, rows, vocabulary});
+}
 
 }  // namespace mj

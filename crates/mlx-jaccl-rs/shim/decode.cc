@@ -9,7 +9,8 @@ const char* opcode_name(int32_t code) {
   static constexpr const char* names[] = {
       nullptr,     "OP_BATCH",  "OP_TOKENS", "OP_EMBED", "OP_RMS_NORM", "OP_LINEAR", "OP_ROPE_APPEND",
       "OP_ATTEND", "OP_GATED",  "OP_ADD",    "OP_ROWS",  "OP_SCALE",    "OP_SOFTCAP", "OP_SAMPLE",
-      "OP_ALL_SUM", "OP_ALL_GATHER", "OP_EVAL", "OP_MOE", "OP_CONCAT", "OP_ADJUST"};
+      "OP_ALL_SUM", "OP_ALL_GATHER", "OP_EVAL", "OP_MOE", "OP_CONCAT", "OP_ADJUST",
+      "OP_MASK"};
   if (code == OP_HASH) return "OP_HASH";
   return code > 0 && code < static_cast<int32_t>(std::size(names)) ? names[code] : nullptr;
 }

@@ -54,6 +54,7 @@ class Decoder {
       case OP_MOE: return moe();
       case OP_CONCAT: return concat();
       case OP_ADJUST: return adjust();
+      case OP_MASK: return mask();
       case OP_HASH: return hash();
     }
   }
@@ -182,6 +183,7 @@ class Decoder {
   void moe();
   void concat();
   void adjust();
+  void mask();
   void hash();
 
   const Catalog& catalog_;

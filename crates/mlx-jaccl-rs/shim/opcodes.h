@@ -65,6 +65,10 @@ enum Opcode : int32_t {
   // dst, logits f32 [n, vocabulary], tokens of the step before (register, -1: none), n, then per row ADJUST_WORDS ints
   // (AdjustWord) and its entries of ENTRY_WORDS ints (AdjustEntryWord). dst f32 [n, vocabulary]
   OP_ADJUST = 19,
+  // dst, logits f32 [n, vocabulary], m, then per masked row: its number (ascending), then ceil(vocabulary / 32) words with
+  // a bit for each token, the lowest first. dst f32 [n, vocabulary]: tokens without their bit are minus infinity; rows
+  // that are not named stay as they are. A row allows one token at least.
+  OP_MASK = 20,
   // dst, x f32 [rows, width]. dst f32 [1, kHashParts]: 16 bits of a hash of the elements' bits in each. Equal bits give
   // equal hashes within one back end; one changed element always changes it. Ranks compare theirs by OP_ALL_GATHER.
   OP_HASH = 30,

@@ -14,6 +14,9 @@ constexpr int kMaxSegments = 4096;
 constexpr int kMaxPosition = 1 << 30;
 constexpr int64_t kMaxElements = int64_t{1} << 31;  // of one register
 
+constexpr int kMaskBits = 32;
+inline int mask_words(int vocabulary) { return (vocabulary + kMaskBits - 1) / kMaskBits; }  // of a row of OP_MASK
+
 inline float as_float(int32_t word) { return std::bit_cast<float>(word); }
 
 // What an operation makes. A register names the value that was last put into it.

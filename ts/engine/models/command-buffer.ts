@@ -30,6 +30,7 @@ export const Op = {
   MOE: 17,
   CONCAT: 18,
   ADJUST: 19,
+  MASK: 20,
   HASH: 30,
 } as const
 
@@ -213,6 +214,19 @@ export class CommandBuffer {
     this.#ints(logits, previous, rows)
     this.tape.set(words, this.length)
     this.length += words.length
+    return out
+  }
+
+  /** Row numbers, ascending, and after each ceil(vocabulary / 32) words: a bit for each token that may come. */
+  mask(logits: Register, rows: Int32Array, masks: Int32Array): Register {
+    const wordsEach = masks.length / rows.length
+    const out = this.#begin(Op.MASK, 4 + rows.length + masks.length)
+    this.#ints(logits, rows.length)
+    rows.forEach((row, i) => {
+      this.#ints(row)
+      this.tape.set(masks.subarray(i * wordsEach, (i + 1) * wordsEach), this.length)
+      this.length += wordsEach
+    })
     return out
   }
 

@@ -48,6 +48,7 @@ const commands: Command[] = [
     logprobs: 3,
     eosIds: [],
     client: 0,
+    rule: '{"grammars":[]} ä',
   },
   { kind: "cancel", slot: 7, generation: 8 },
   { kind: "load", model: 3, path: "/models/größe", options: '{"kvBytes":1}' },

@@ -3,12 +3,12 @@
 //
 //   u8 kind, then
 //   submit    u32 slot, u32 generation, u32 model, f64 temperature, f64 topP, u32 topK, f64 minP, u64 seed,
-//             u8 flags (1: ignoreEos, 2: adjustments, 16: shaping, 32: prediction), u32 maxTokens, u32 resumed,
+//             u8 flags (1: ignoreEos, 2: adjustments, 4: rule, 16: shaping, 32: prediction), u32 maxTokens, u32 resumed,
 //             i32 logprobs, u32 client, u32 n, i32 eosIds[n], u32 n, i32 promptIds[n];
 //             with a prediction: u32 n, i32 predictionIds[n]; with adjustments:
 //             f64 repetition, u32 repetition context, f64 presence, f64 frequency, u32 minTokens,
 //             u32 n, (i32 id, f64 bias)[n]; with shaping:
-//             f64 typicalP, f64 xtcProbability, f64 xtcThreshold, u32 n, i32 exemptIds[n]
+//             f64 typicalP, f64 xtcProbability, f64 xtcThreshold, u32 n, i32 exemptIds[n]; with a rule: u32 n, utf-8 rule[n]
 //   cancel    u32 slot, u32 generation
 //   load      u32 model, u32 n, utf-8 path[n], u32 n, utf-8 options[n]
 //   unload    u32 model
@@ -21,6 +21,7 @@ import type { Command, SubmitCommand } from "../link.ts"
 const CommandKind = { submit: 1, cancel: 2, load: 3, unload: 4, shutdown: 5 } as const
 const IGNORE_EOS = 1
 const ADJUSTMENTS = 2
+const RULE = 4
 const SHAPING = 16
 const PREDICTION = 32
 const ADJUSTMENTS_FIXED_BYTES = 3 * 8 + 3 * 4
@@ -73,7 +74,9 @@ function encodeSubmit(command: SubmitCommand): Uint8Array {
   const extra = adjustments === undefined ? 0 : ADJUSTMENTS_FIXED_BYTES + 12 * adjustments.logitBias.length
   const shaped = shaping === undefined ? 0 : SHAPING_FIXED_BYTES + 4 * shaping.exemptIds.length
   const predicted = predictionIds === undefined ? 0 : 4 * (1 + predictionIds.length)
-  const length = SUBMIT_FIXED_BYTES + 4 * (eosIds.length + promptIds.length) + predicted + extra + shaped
+  const rule = command.rule === undefined ? null : utf8.encode.encode(command.rule)
+  const more = predicted + extra + shaped + (rule === null ? 0 : 4 + rule.length)
+  const length = SUBMIT_FIXED_BYTES + 4 * (eosIds.length + promptIds.length) + more
   const { bytes, view } = allocate(length, CommandKind.submit)
   let at = 1
   const u32 = (value: number): void => {
@@ -93,8 +96,9 @@ function encodeSubmit(command: SubmitCommand): Uint8Array {
   f64(sampling.minP)
   view.setBigUint64(at, BigInt.asUintN(64, sampling.seed), true)
   at += 8
-  const flags = (sampling.ignoreEos ? IGNORE_EOS : 0) | (adjustments === undefined ? 0 : ADJUSTMENTS)
-  view.setUint8(at, flags | (shaping === undefined ? 0 : SHAPING) | (predictionIds === undefined ? 0 : PREDICTION))
+  const adjusts = (sampling.ignoreEos ? IGNORE_EOS : 0) | (adjustments === undefined ? 0 : ADJUSTMENTS)
+  const shapes = (shaping === undefined ? 0 : SHAPING) | (predictionIds === undefined ? 0 : PREDICTION)
+  view.setUint8(at, adjusts | shapes | (rule === null ? 0 : RULE))
   at += 1
   u32(command.maxTokens)
   u32(command.resumed)
@@ -128,6 +132,10 @@ function encodeSubmit(command: SubmitCommand): Uint8Array {
     f64(shaping.xtcThreshold)
     u32(shaping.exemptIds.length)
     for (const id of shaping.exemptIds) u32(id)
+  }
+  if (rule !== null) {
+    u32(rule.length)
+    bytes.set(rule, at)
   }
   return bytes
 }
@@ -187,6 +195,7 @@ export function decodeCommand(bytes: Uint8Array): Command {
         const plain = { temperature, topP, topK, minP, seed, ignoreEos: (flags & IGNORE_EOS) !== 0 }
         const adjusted = (flags & ADJUSTMENTS) === 0 ? plain : { ...plain, adjustments: adjustments() }
         const sampling = (flags & SHAPING) === 0 ? adjusted : { ...adjusted, shaping: shaping() }
+        const rule = (flags & RULE) === 0 ? {} : { rule: text() }
         return {
           kind: "submit",
           slot,
@@ -200,6 +209,7 @@ export function decodeCommand(bytes: Uint8Array): Command {
           logprobs,
           eosIds,
           client,
+          ...rule,
         }
       }
       case CommandKind.cancel:

@@ -3,7 +3,8 @@
 // Registers that survive a step, by the parity of its number, so that a step can be submitted while the tokens of the
 // one before are still to be read:
 //   0, 1 tokens   2, 3 log-probabilities   4, 5 logits of the rows that asked for alternatives
-//   6, 7 a hidden row of a step that samples nothing, only to wait for it: prompts must not run ahead of cancellation
+//   6, 7 a hidden row of a step that samples nothing, only to wait for it: prompts must not run ahead of cancellation; or
+//        the raw logits of a step whose masks are still to come: the device is at its layers while they are computed
 //   8, 9 hashes of the hidden states of all ranks, where there are several
 
 import type { NativeEngine } from "mlx-jaccl-rs"
@@ -18,6 +19,8 @@ import type { StepPlan } from "./step-plan.ts"
 export interface ModelRunner {
   /** Encodes a step and submits it. Throws KvFullError, and then nothing has happened. */
   submit(plan: StepPlan): void
+  /** Samples a step that has masked rows, which submit left undone. Submits it; before read. */
+  sample(plan: StepPlan, masks: Int32Array): void
   /** Waits for the tokens of a submitted step; of the last two at most. */
   read(plan: StepPlan): StepSamples
 }
@@ -69,7 +72,7 @@ export function createModelRunner(
   }
 
   function encode(plan: StepPlan): void {
-    const { segments, step, logprobs } = plan
+    const { segments, step } = plan
     buffer.reset()
     buffer.batch(segments.map(({ kv: sequence, entries, start }) => [kv.handle(sequence), entries.length, start]))
     const entries = new Int32Array(segments.reduce((rows, segment) => rows + segment.entries.length, 0))
@@ -92,8 +95,21 @@ export function createModelRunner(
     }
     const sampled = sampledRows.length === row ? hidden : buffer.rows(hidden, Int32Array.from(sampledRows))
     const raw = model.logits(buffer, sampled)
-    const { adjustments } = plan
-    const logits = adjustments.length === 0 ? raw : buffer.adjust(raw, previous, sampledRows.length, adjustments)
+    if (plan.maskedRows.length === 0) {
+      encodeSampling(plan, raw, null)
+      return
+    }
+    buffer.rows(raw, Int32Array.from(sampledRows.keys()), out.hidden)
+    buffer.evaluate([out.hidden])
+  }
+
+  function encodeSampling(plan: StepPlan, raw: number, masks: Int32Array | null): void {
+    const { adjustments, logprobs, maskedRows } = plan
+    const out = registersOf(plan.step)
+    const refersBack = plan.segments.some(({ entries }) => entries.some((entry) => entry < 0))
+    const previous = refersBack ? registersOf(plan.step - 1).tokens : NONE
+    const changed = adjustments.length === 0 ? raw : buffer.adjust(raw, previous, logprobs.length, adjustments)
+    const logits = masks === null ? changed : buffer.mask(changed, maskedRows, masks)
     const wantsLogprobs = logprobs.some((count) => count >= 0)
     buffer.sample(out.tokens, wantsLogprobs ? out.logprobs : NONE, logits, plan.sampleRows)
     const asked = rowsWithAlternatives(plan)
@@ -113,6 +129,11 @@ export function createModelRunner(
         if (isKvFull(error)) throw new KvFullError(error)
         throw error
       }
+    },
+    sample(plan, masks) {
+      buffer.reset()
+      encodeSampling(plan, registersOf(plan.step).hidden, masks)
+      engine.exec(buffer.tape, buffer.length)
     },
     read(plan) {
       const count = plan.logprobs.length

@@ -84,6 +84,7 @@ export function createPlanBuilder(
       samplers.forEach(({ sequence, position }, row) => writeSampleRow(sampleRows, row, sequence.template, position))
       const kvOperations = [...carried, ...kv.takeJournal()]
       carried = []
+      const masked = samplers.flatMap(({ sequence }, row) => (sequence.constraint === null ? [] : [row]))
       return {
         model: options.model,
         epoch: options.epoch,
@@ -95,6 +96,7 @@ export function createPlanBuilder(
         adjustments: adjustmentWords(
           samplers.map(({ sequence, position, pending, before }) => adjustmentRow(sequence, position, pending, before)),
         ),
+        maskedRows: Int32Array.from(masked),
       }
     },
     takeBack(plan) {

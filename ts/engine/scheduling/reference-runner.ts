@@ -143,6 +143,9 @@ export function createReferenceRunner(options: {
       samples[plan.step] = Int32Array.from(tokens)
       submitted.push(plan)
     },
+    sample() {
+      // The next token is a hash of those before it, whatever else may come.
+    },
     read(plan) {
       const tokens = samples[plan.step] ?? new Int32Array(0)
       return { tokens, logprobs: null, alternatives: new Map() }

@@ -7,10 +7,16 @@ import type { RecordWriter } from "./record-writer.ts"
 import type { Sequence } from "./sequence.ts"
 import { createWaitingQueue, type WaitingQueue } from "./waiting-queue.ts"
 
+type FailureCode = "internal" | "out_of_memory" | "model_not_found" | "invalid_request"
+
 export interface Roster {
   /** In the order of admission; a new array whenever one leaves. */
   readonly running: readonly Sequence[]
   readonly waiting: WaitingQueue
+  /** Sequences whose grammar compiles: they are not in the queue yet. */
+  readonly compiling: number
+  /** Those whose grammar is ready enter the queue. */
+  settle(): void
   /** Enters the queue. */
   enter(sequence: Sequence): void
   /** From the queue, which has given it, to the running ones. */
@@ -19,7 +25,7 @@ export interface Roster {
   inSlot(slot: number): Sequence | undefined
   numbered(number: number): Sequence | undefined
   finish(sequence: Sequence, code: number): void
-  fail(sequence: Sequence, code: "internal" | "out_of_memory" | "model_not_found"): void
+  fail(sequence: Sequence, code: FailureCode): void
   /** Back to the queue without its KV, which is computed again later. */
   preempt(sequence: Sequence): void
   /** All leave; their requests hear that the model is gone, or nothing. */
@@ -34,6 +40,7 @@ export function createRoster(
 ): Roster {
   const waiting = createWaitingQueue()
   let running: Sequence[] = []
+  const compiling = new Set<Sequence>()
   const bySlot = new Map<number, Sequence>()
   const byNumber = new Map<number, Sequence>()
 
@@ -42,6 +49,8 @@ export function createRoster(
     sequence.finished = true
     running = running.filter((other) => other !== sequence)
     waiting.remove(sequence)
+    compiling.delete(sequence)
+    sequence.constraint?.close()
     byNumber.delete(sequence.number)
     if (bySlot.get(sequence.slot) === sequence) bySlot.delete(sequence.slot)
     left(sequence)
@@ -56,9 +65,14 @@ export function createRoster(
     sequence.kv = -1
   }
 
-  function fail(sequence: Sequence, code: "internal" | "out_of_memory" | "model_not_found"): void {
+  function fail(sequence: Sequence, code: FailureCode): void {
     records.error(sequence, code)
     leave(sequence, false)
+  }
+
+  function queue(sequence: Sequence): void {
+    if (sequence.known > sequence.promptLength) waiting.pushResumed(sequence)
+    else waiting.push(sequence)
   }
 
   return {
@@ -66,11 +80,23 @@ export function createRoster(
       return running
     },
     waiting,
+    get compiling() {
+      return compiling.size
+    },
+    settle() {
+      for (const sequence of compiling) {
+        const status = sequence.constraint?.status
+        if (status === "compiling") continue
+        compiling.delete(sequence)
+        if (status === "failed") fail(sequence, "invalid_request")
+        else queue(sequence)
+      }
+    },
     enter(sequence) {
       bySlot.set(sequence.slot, sequence)
       byNumber.set(sequence.number, sequence)
-      if (sequence.known > sequence.promptLength) waiting.pushResumed(sequence)
-      else waiting.push(sequence)
+      if (sequence.constraint?.status === "compiling") compiling.add(sequence)
+      else queue(sequence)
     },
     start(sequence) {
       running.push(sequence)

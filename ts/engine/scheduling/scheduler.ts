@@ -13,7 +13,7 @@
 import { EngineError } from "../errors.ts"
 import type { SubmitCommand } from "../link.ts"
 import { FinishCode } from "../rings/index.ts"
-import type { Alternative } from "../sampling/index.ts"
+import { type Alternative, MASK_BITS, type OpenConstraint, writeMasks } from "../sampling/index.ts"
 import { createAdmission } from "./admission.ts"
 import type { KvMemory } from "./kv-memory.ts"
 import { createKvRoom } from "./kv-room.ts"
@@ -51,12 +51,16 @@ export interface StepSamples {
 export interface Scheduler {
   readonly running: number
   readonly waiting: number
+  /** A sequence waits for its grammar, of which nobody tells. */
+  readonly isCompiling: boolean
   /** The tokens of the last step are to be completed before the next one is scheduled: proposals follow them. */
   readonly awaitsTokens: boolean
   submit(command: SubmitCommand): void
   cancel(slot: number, generation: number): void
   /** The next step, or null when there is nothing to do before the last step's tokens are known. */
   schedule(): StepPlan | null
+  /** The masks of a plan's masked rows, one after the other. Asked when the tokens of the step before are completed. */
+  masks(plan: StepPlan): Int32Array
   complete(plan: StepPlan, samples: StepSamples): void
   /** The KV memory could not hold the step, which was not run: it is undone and the newest sequence preempted. */
   retract(plan: StepPlan): void
@@ -76,6 +80,7 @@ export function createScheduler(
   records: RecordWriter,
   nowUs: () => number,
   speculator: Speculator | null = null,
+  openConstraint: OpenConstraint | null = null,
 ): Scheduler {
   const { vocabularySize, contextLength } = options
   const room = createKvRoom(kv, cache)
@@ -190,9 +195,16 @@ export function createScheduler(
         if (sequence.kv >= 0) sequence.computed = Math.min(sequence.computed, sequence.known - 1)
       }
       if (isEnd) roster.finish(sequence, FinishCode.stop)
-      else if (isAtEnd(sequence, length)) roster.finish(sequence, FinishCode.length)
+      else if (isAtEnd(sequence, length))
+        roster.finish(sequence, isWhole(sequence) ? FinishCode.stop : FinishCode.length)
       return
     }
+  }
+
+  /** Its grammar lets nothing follow. */
+  function isWhole({ constraint }: Sequence): boolean {
+    const words = new Int32Array(constraint === null ? 0 : Math.ceil(vocabularySize / MASK_BITS))
+    return constraint !== null && writeMasks(constraint, new Int32Array(0), words) === "complete"
   }
 
   function beginTiming(plan: StepPlan): void {
@@ -206,7 +218,10 @@ export function createScheduler(
       return roster.running.length
     },
     get waiting() {
-      return roster.waiting.size
+      return roster.waiting.size + roster.compiling
+    },
+    get isCompiling() {
+      return roster.compiling > 0
     },
     get awaitsTokens() {
       return (
@@ -217,12 +232,12 @@ export function createScheduler(
       const { slot, generation, promptIds, resumed } = command
       try {
         const invalid = (message: string): EngineError => new EngineError("invalid_request", message)
-        if (roster.waiting.size >= MAX_WAITING) throw new EngineError("overloaded")
+        if (roster.waiting.size + roster.compiling >= MAX_WAITING) throw new EngineError("overloaded")
         if (roster.inSlot(slot) !== undefined) throw invalid(`slot ${slot} is taken`)
         if (promptIds.length === 0 || resumed > promptIds.length) throw invalid("the prompt is empty")
         if (promptIds.some((id) => id < 0 || id >= vocabularySize)) throw invalid("no such token")
         if (promptIds.length >= contextLength && resumed === 0) throw invalid("the prompt is too long")
-        const sequence = createSequence(nextNumber++, command, vocabularySize, nowUs())
+        const sequence = createSequence(nextNumber++, command, vocabularySize, nowUs(), openConstraint)
         if (isAtEnd(sequence, sequence.known)) {
           records.started(sequence)
           records.finish(sequence, FinishCode.length, resumed)
@@ -240,6 +255,7 @@ export function createScheduler(
     },
     schedule() {
       const draft: StepDraft = new Map()
+      roster.settle()
       admission.attachTwins()
       const before = roster.running
       for (const sequence of before.filter(isDecoding)) {
@@ -255,6 +271,21 @@ export function createScheduler(
       const plan = plans.build(draft, proposals)
       beginTiming(plan)
       return plan
+    },
+    masks(plan) {
+      const words = Math.ceil(vocabularySize / MASK_BITS)
+      const masks = new Int32Array(plan.maskedRows.length * words)
+      // Of sequences that are over, nothing is forbidden.
+      masks.fill(-1)
+      for (const [row, sequence, { entries, samples }] of samplersOf(plan)) {
+        if (sequence.constraint === null) continue
+        const at = plan.maskedRows.indexOf(row) * words
+        const drafts = entries.subarray(entries.length - samples + 1)
+        const found = writeMasks(sequence.constraint, drafts, masks.subarray(at, at + samples * words))
+        if (found === "complete") roster.finish(sequence, FinishCode.stop)
+        else if (found === "failed") roster.fail(sequence, "invalid_request")
+      }
+      return masks
     },
     complete(plan, samples) {
       for (const [row, sequence, segment] of samplersOf(plan)) take(sequence, segment, row, samples)

@@ -1,7 +1,15 @@
 // One choice of one request while it waits and runs: its tokens, its KV, what it may still do. Knows no queue.
 
+import { EngineError } from "../errors.ts"
 import type { SubmitCommand } from "../link.ts"
-import { type Adjuster, createAdjuster, type SampleTemplate, sampleTemplate } from "../sampling/index.ts"
+import {
+  type Adjuster,
+  type Constraint,
+  createAdjuster,
+  type OpenConstraint,
+  type SampleTemplate,
+  sampleTemplate,
+} from "../sampling/index.ts"
 
 export interface Sequence {
   /** The scheduler's number, never used again. */
@@ -13,6 +21,8 @@ export interface Sequence {
   readonly template: SampleTemplate
   /** Null: its logits are taken as they are. */
   readonly adjuster: Adjuster | null
+  /** What it may say; null: everything. */
+  readonly constraint: Constraint | null
   readonly logprobs: number
   /** Completion tokens at most. */
   readonly maxTokens: number
@@ -51,11 +61,20 @@ export function createSequence(
   command: SubmitCommand,
   vocabularySize: number,
   nowUs: number,
+  openConstraint: OpenConstraint | null = null,
 ): Sequence {
-  const { promptIds, resumed, sampling } = command
+  const { promptIds, resumed, sampling, rule } = command
   const promptLength = promptIds.length - resumed
   const eosIds = sampling.ignoreEos ? [] : command.eosIds
-  const adjuster = createAdjuster(sampling.adjustments, eosIds, vocabularySize)
+  if (rule !== undefined && openConstraint === null)
+    throw new EngineError("invalid_request", "Answers cannot be constrained here.")
+  // The constraint knows when nothing but the end can follow, and then lets it come.
+  const minTokens = sampling.adjustments?.minTokens ?? 0
+  const adjustments =
+    rule === undefined || sampling.adjustments === undefined
+      ? sampling.adjustments
+      : { ...sampling.adjustments, minTokens: 0 }
+  const adjuster = createAdjuster(adjustments, eosIds, vocabularySize)
   if (adjuster !== null) for (const id of promptIds.subarray(promptLength)) adjuster.generated(id)
   return {
     number,
@@ -65,6 +84,10 @@ export function createSequence(
     eosIds: new Set(eosIds),
     template: sampleTemplate(sampling, vocabularySize, command.eosIds),
     adjuster,
+    constraint:
+      rule === undefined || openConstraint === null
+        ? null
+        : openConstraint(rule, Int32Array.from(eosIds), minTokens, promptIds.slice(promptLength)),
     logprobs: command.logprobs,
     maxTokens: command.maxTokens,
     promptLength,
@@ -110,6 +133,7 @@ export function appendToken(sequence: Sequence, id: number): void {
   }
   sequence.ids[sequence.known++] = id
   sequence.adjuster?.generated(id)
+  if (!sequence.eosIds.has(id)) sequence.constraint?.advance(id)
 }
 
 /**

@@ -27,10 +27,12 @@ export interface StepLoopOptions {
    * it: ranks that are not in step any more cannot go on, their group starts anew and the requests with it.
    */
   readonly mirror?: ((plan: StepPlan) => void) | undefined
+  /** Tells them of the masks of a step. */
+  readonly mirrorMasks?: ((plan: StepPlan, masks: Int32Array) => void) | undefined
 }
 
 export function createStepLoop(scheduler: Scheduler, runner: ModelRunner, options: StepLoopOptions): StepLoop {
-  const { nowUs, onError, lookAhead, mirror } = options
+  const { nowUs, onError, lookAhead, mirror, mirrorMasks } = options
   let unread: StepPlan | null = null
   let steps = 0
   let busyUs = 0
@@ -49,6 +51,22 @@ export function createStepLoop(scheduler: Scheduler, runner: ModelRunner, option
         scheduler.fail(plan)
         onError(error)
       }
+      return null
+    }
+  }
+
+  /** Samples what submit left undone: the device is at the step's layers while its masks are computed. */
+  function sample(plan: StepPlan): StepPlan | null {
+    if (plan.maskedRows.length === 0) return plan
+    try {
+      const masks = scheduler.masks(plan)
+      runner.sample(plan, masks)
+      mirrorMasks?.(plan, masks)
+      return plan
+    } catch (error) {
+      if (mirror !== undefined) throw error
+      scheduler.fail(plan)
+      onError(error)
       return null
     }
   }
@@ -86,6 +104,7 @@ export function createStepLoop(scheduler: Scheduler, runner: ModelRunner, option
       if (plan === null && unread === null) return false
       unread = plan === null ? null : submit(plan)
       if (before !== null) read(before)
+      if (unread !== null) unread = sample(unread)
       if (!lookAhead && unread !== null) {
         read(unread)
         unread = null

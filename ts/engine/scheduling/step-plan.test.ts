@@ -20,6 +20,7 @@ const plan: StepPlan = {
   sampleRows: Int32Array.from({ length: 4 * SampleWord.WORDS }, (_, i) => i),
   logprobs: Int32Array.of(-1, 0, 0, 0),
   adjustments: Int32Array.of(9, 8, 7, 6, 0),
+  maskedRows: Int32Array.of(1, 2),
 }
 
 t.test("a plan comes back equal", async (t) => {

@@ -5,13 +5,13 @@
 //   n, then n KV operations of 4 words: KvOperationKind, kv, from (or -1), length (or -1)
 //   n, then n segments: sequence, kv, start, samples, rows, then `rows` entries
 //   n, then n sampled rows of WORDS sample words, then n logprob requests,
-//   n, then n words of OP_ADJUST
+//   n, then n words of OP_ADJUST, n, then n masked rows
 
 import { EngineError } from "../errors.ts"
 import { SampleWord } from "../models/index.ts"
 import { type KvOperation, KvOperationKind } from "./kv-memory.ts"
 
-const PLAN_VERSION = 3
+const PLAN_VERSION = 4
 
 export interface PlanSegment {
   /** The scheduler's number of the sequence. */
@@ -43,6 +43,11 @@ export interface StepPlan {
   readonly logprobs: Int32Array
   /** Rows of OP_ADJUST for each of them; empty: no row asks. */
   readonly adjustments: Int32Array
+  /**
+   * Sampled rows, ascending, whose masks come later, when the tokens of the step before are known: the step is sampled by
+   * ModelRunner.sample. Empty: it is by submit.
+   */
+  readonly maskedRows: Int32Array
 }
 
 export function encodePlan(plan: StepPlan): Int32Array {
@@ -58,8 +63,9 @@ export function encodePlan(plan: StepPlan): Int32Array {
     for (const entry of entries) words.push(entry)
   }
   words.push(plan.logprobs.length)
-  const { sampleRows, logprobs, adjustments } = plan
-  return Int32Array.from([...words, ...sampleRows, ...logprobs, adjustments.length, ...adjustments])
+  const { sampleRows, logprobs, adjustments, maskedRows } = plan
+  words.push(...sampleRows, ...logprobs, adjustments.length)
+  return Int32Array.from([...words, ...adjustments, maskedRows.length, ...maskedRows])
 }
 
 /** Throws EngineError when the words are not exactly one plan. */
@@ -111,6 +117,8 @@ export function decodePlan(words: Int32Array): StepPlan {
   const sampleRows = several(samples * SampleWord.WORDS)
   const logprobs = several(samples)
   const adjustments = several(count(1))
+  const maskedRows = several(count(1))
+  if (maskedRows.some((row) => row < 0 || row >= samples)) throw bad("masks a row that it does not sample")
   if (at !== words.length) throw bad(`has ${words.length - at} words too many`)
-  return { model, epoch, step, kvOperations, segments, sampleRows, logprobs, adjustments }
+  return { model, epoch, step, kvOperations, segments, sampleRows, logprobs, adjustments, maskedRows }
 }

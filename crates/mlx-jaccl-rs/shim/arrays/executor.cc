@@ -137,6 +137,7 @@ void ArrayExecutor::build(Step& step, const Instruction& in) {
       out = adjust_arrays(logits, in.b < 0 ? nullptr : &step.at(in.b), w + 4, w[3], s);
       break;
     }
+    case OP_MASK: out = mask_arrays(step.at(in.a), w + 3, w[2], s); break;
     case OP_HASH: out = hash_array(step.at(in.a), s); break;
     case OP_BATCH:
     case OP_EVAL: break;

@@ -67,6 +67,8 @@ class ArrayExecutor final : public Executor {
 // logits [rows, vocabulary], rows of SampleWord -> tokens i32 [rows]. Definitions and noise: shim/cpu/sample.
 // previous: tokens of the step before, null without pending ones. words: those of OP_ADJUST after the number of rows.
 mx::array adjust_arrays(const mx::array& logits, const mx::array* previous, const int32_t* words, int rows, mx::Stream);
+// words: those of OP_MASK after the number of masked rows.
+mx::array mask_arrays(const mx::array& logits, const int32_t* words, int masked, mx::Stream);
 mx::array hash_array(const mx::array& x, mx::Stream);
 mx::array sample_arrays(const mx::array& logits, const int32_t* words, int rows, mx::Stream);
 

@@ -105,6 +105,11 @@ struct AdjustRow { float repetition, presence, frequency; int32_t pending; const
 // logits [rows, vocabulary] -> y. pending is a token, or -1.
 void adjust(Context&, const float* logits, int rows, int vocabulary, const AdjustRow*, float* y);
 
+// Masks of rows in ascending order: bit t % 32 of word t / 32 keeps token t.
+struct MaskRow { int row; const int32_t* words; };
+// logits [rows, vocabulary] -> y, minus infinity where a masked row has no bit.
+void mask(Context&, const float* logits, int rows, int vocabulary, const MaskRow*, int count, float* y);
+
 struct SampleRow {
   float temperature, top_p, min_p;
   int top_k;

@@ -77,6 +77,7 @@ class Runner {
       case OP_MOE: return moe(in, w, o);
       case OP_CONCAT: return concat(in);
       case OP_ADJUST: return adjust(in, w);
+      case OP_MASK: return mask(in, w);
       case OP_HASH: return hash_floats(floats(in.a), count(in.a), floats(in.dst));
       case OP_BATCH:
       case OP_EVAL: return;
@@ -139,6 +140,12 @@ class Runner {
       at += ADJUST_WORDS + at[ADJUST_COUNT] * ENTRY_WORDS;
     }
     cpu::adjust(context_, floats(in.a), w[3], value(in.a).width, adjustments_.data(), floats(in.dst));
+  }
+  void mask(const Instruction& in, const int32_t* w) {
+    const int vocabulary = value(in.a).width, words = mask_words(vocabulary);
+    masks_.clear();
+    for (int i = 0; i < w[2]; ++i) masks_.push_back({w[3 + i * (1 + words)], w + 4 + i * (1 + words)});
+    cpu::mask(context_, floats(in.a), value(in.a).rows, vocabulary, masks_.data(), w[2], floats(in.dst));
   }
   void concat(const Instruction& in) {
     const size_t rows = value(in.dst).rows, width = value(in.dst).width;
@@ -222,6 +229,7 @@ class Runner {
   uint64_t collectives_ = 0, collective_bytes_ = 0;
   double collective_us_ = 0;
   std::vector<cpu::AdjustRow> adjustments_;
+  std::vector<cpu::MaskRow> masks_;
 };
 
 }  // namespace
