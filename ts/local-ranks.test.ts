@@ -3,16 +3,31 @@
 import t, { type Test } from "tap"
 import { startServer, type ServerProcess } from "./testing/server-process.ts"
 
-const PROMPTS = ["What is the capital of France?", "Count to ten.", "Tell me a story about a fox.", "What is 3 + 4?"]
+const PROMPTS = [
+  "What is the capital of France?",
+  "Count to ten.",
+  "Tell me a story about a fox.",
+  "What is 3 + 4?",
+] as const
 /** Tokens; MLX's buffers are let go every 256 steps. */
 const LONG_ANSWER = 320
 const ANSWER_MS = 60_000
 
-async function complete(address: string, prompt: string, maxTokens = 48): Promise<string> {
+/** Its masks go from the first rank to the others. */
+const CONSTRAINED = {
+  json_schema: {
+    type: "object",
+    properties: { name: { type: "string", maxLength: 20 }, counts: { type: "array", items: { type: "integer" } } },
+    required: ["name", "counts"],
+    additionalProperties: false,
+  },
+}
+
+async function complete(address: string, prompt: string, maxTokens = 48, more: object = {}): Promise<string> {
   const response = await fetch(`${address}/v1/completions`, {
     method: "POST",
     headers: { "content-type": "application/json" },
-    body: JSON.stringify({ prompt, temperature: 0, max_tokens: maxTokens, logprobs: 2 }),
+    body: JSON.stringify({ prompt, temperature: 0, max_tokens: maxTokens, logprobs: 2, ...more }),
     signal: AbortSignal.timeout(ANSWER_MS),
   })
   const body: unknown = await response.json()
@@ -23,7 +38,10 @@ async function complete(address: string, prompt: string, maxTokens = 48): Promis
 }
 
 const all = async (address: string): Promise<readonly string[]> =>
-  await Promise.all(PROMPTS.map((prompt) => complete(address, prompt)))
+  await Promise.all([
+    ...PROMPTS.map((prompt) => complete(address, prompt)),
+    complete(address, PROMPTS[0], 48, CONSTRAINED),
+  ])
 
 function start(t: Test, localRanks: number): ServerProcess {
   const server = startServer({ model: "tiny", stateFolder: t.testdir(), http: { port: 0 }, localRanks })
@@ -40,7 +58,7 @@ t.test("batched answers over 2 and 4 ranks are those of one rank, also after kil
   const alone = start(t, 1)
   const expected = await all(await alone.ready)
   t.equal(await stop(alone), 0)
-  t.equal(new Set(expected).size, PROMPTS.length, "the answers differ from each other")
+  t.equal(new Set(expected).size, PROMPTS.length + 1, "the answers differ from each other")
 
   for (const size of [2, 4]) {
     const server = start(t, size)

@@ -7,7 +7,7 @@ import { pathToFileURL } from "node:url"
 
 const [, , address, packages] = process.argv
 const require = createRequire(pathToFileURL(join(packages, "package.json")))
-const { generateText, stepCountIs, streamText, tool } = require("ai")
+const { generateObject, generateText, stepCountIs, streamText, tool } = require("ai")
 const { createOpenAICompatible } = require("@ai-sdk/openai-compatible")
 const { z } = require("zod")
 
@@ -15,7 +15,7 @@ const WEATHER = {
   Oslo: '{"city": "Oslo", "temperature": -3, "condition": "snowy"}',
   Madrid: '{"city": "Madrid", "temperature": 30, "condition": "clear"}',
 }
-const provider = createOpenAICompatible({ name: "mlx-cluster", baseURL: `${address}/v1`, includeUsage: true })
+const provider = createOpenAICompatible({ name: "mlx-cluster", baseURL: `${address}/v1`, includeUsage: true, supportsStructuredOutputs: true })
 const settings = { model: provider("tiny-qwen3"), temperature: 0, maxRetries: 0 }
 const tools = {
   get_weather: tool({
@@ -53,6 +53,17 @@ const checks = {
     const answer = streamText(weather)
     await answer.consumeStream()
     tellsTheWeather(await answer.text)
+  },
+  "generateObject gives an object of its schema": async () => {
+    const schema = z.object({ city: z.string().max(20), degrees: z.number().int().min(-50).max(50) })
+    for (const temperature of [0, 1.5]) {
+      const { object } = await generateObject({ ...settings, temperature, seed: 2, schema, prompt: "How warm is Oslo?" })
+      assert.equal(typeof object.degrees, "number")
+    }
+  },
+  "a tool that must be called is": async () => {
+    const { toolCalls } = await generateText({ ...settings, tools, toolChoice: "required", prompt: "Tell me a story." })
+    assert.equal(toolCalls[0]?.toolName, "get_weather")
   },
 }
 

@@ -4,6 +4,7 @@ from check import BASE_URL, MODEL, WEATHER, WEATHER_QUESTION, check, run, same, 
 from langchain_core.messages import HumanMessage, ToolMessage
 from langchain_core.tools import tool
 from langchain_openai import ChatOpenAI
+from pydantic import BaseModel, Field
 
 chat = ChatOpenAI(model=MODEL, base_url=BASE_URL, api_key="none", temperature=0, max_retries=0, timeout=60)
 
@@ -51,6 +52,28 @@ def streamed_calls():
     for part in chat.bind_tools([get_weather]).stream(WEATHER_QUESTION):
         whole = part if whole is None else whole + part
     same([call["args"] for call in whole.tool_calls], [{"city": "Oslo"}, {"city": "Madrid"}])
+
+
+class Report(BaseModel):
+    """A weather report"""
+
+    city: str = Field(max_length=20)
+    degrees: int = Field(ge=-50, le=50)
+
+
+@check
+def structured():
+    """structured output by schema and by a forced call"""
+    for method in ("json_schema", "function_calling"):
+        report = chat.with_structured_output(Report, method=method).invoke("How warm is Oslo?")
+        assert isinstance(report, Report), method
+
+
+@check
+def forced():
+    """a tool that must be called"""
+    bound = chat.bind_tools([get_weather], tool_choice="any", strict=True)
+    assert bound.invoke("Tell me a story.").tool_calls[0]["name"] == "get_weather"
 
 
 run()

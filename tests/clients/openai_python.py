@@ -4,6 +4,7 @@ import asyncio
 import json
 
 import openai
+import pydantic
 from check import BASE_URL, MODEL, WEATHER, WEATHER_QUESTION, WEATHER_TOOL, check, run, same, tells_the_weather
 
 client = openai.OpenAI(base_url=BASE_URL, api_key="none", max_retries=0, timeout=60)
@@ -82,6 +83,40 @@ def tools():
         city = json.loads(call.function.arguments)["city"]
         messages.append({"role": "tool", "tool_call_id": call.id, "content": WEATHER[city]})
     tells_the_weather(client.chat.completions.create(messages=messages, **more).choices[0].message.content)
+
+
+class Report(pydantic.BaseModel):
+    city: str = pydantic.Field(max_length=20)
+    degrees: int = pydantic.Field(ge=-50, le=50)
+    words: list[str] = pydantic.Field(max_length=3)
+
+
+@check
+def parse():
+    """parse() gives the type asked for, at any temperature, streamed or not"""
+    more = {"model": MODEL, "response_format": Report, "messages": [{"role": "user", "content": "How warm is Oslo?"}]}
+    for seed in range(5):
+        choice = client.chat.completions.parse(temperature=1.5, seed=seed, **more).choices[0]
+        same(choice.finish_reason, "stop")
+        assert isinstance(choice.message.parsed, Report)
+    with client.chat.completions.stream(temperature=1.5, seed=1, **more) as events:
+        assert isinstance(events.get_final_completion().choices[0].message.parsed, Report)
+
+
+@check
+def forced_calls():
+    """a call that must come has arguments of its schema"""
+    for choice in ("required", {"type": "function", "function": {"name": "Report"}}):
+        answer = client.chat.completions.parse(
+            model=MODEL,
+            messages=[{"role": "user", "content": "Tell me a story."}],
+            tools=[openai.pydantic_function_tool(Report)],
+            tool_choice=choice,
+            temperature=1.5,
+            seed=4,
+        )
+        calls = answer.choices[0].message.tool_calls
+        assert calls and all(isinstance(call.function.parsed_arguments, Report) for call in calls)
 
 
 @check

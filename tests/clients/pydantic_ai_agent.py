@@ -3,13 +3,13 @@
 import asyncio
 
 from check import BASE_URL, MODEL, WEATHER, WEATHER_QUESTION, check, run, same, tells_the_weather
-from pydantic_ai import Agent
-from pydantic_ai.models.openai import OpenAIChatModel, OpenAIModelProfile
+from pydantic import BaseModel, Field
+from pydantic_ai import Agent, NativeOutput
+from pydantic_ai.models.openai import OpenAIChatModel
 from pydantic_ai.providers.openai import OpenAIProvider
 
-# By default pydantic-ai marks tools as strict, which the server refuses by name: it does not constrain calls.
-profile = OpenAIModelProfile(openai_supports_strict_tool_definition=False)
-model = OpenAIChatModel(MODEL, provider=OpenAIProvider(base_url=BASE_URL, api_key="none"), profile=profile)
+# By default pydantic-ai marks tools as strict: their calls are held to the schema.
+model = OpenAIChatModel(MODEL, provider=OpenAIProvider(base_url=BASE_URL, api_key="none"))
 settings = {"temperature": 0.0}
 
 
@@ -35,6 +35,25 @@ def tools():
 
     tells_the_weather(agent.run_sync(WEATHER_QUESTION).output)
     same(sorted(asked), ["Madrid", "Oslo"])
+
+
+class Report(BaseModel):
+    city: str = Field(max_length=20)
+    degrees: int = Field(ge=-50, le=50)
+
+
+@check
+def output_by_tool():
+    """an output type becomes a tool that must be called"""
+    report = Agent(model, model_settings=settings, output_type=Report).run_sync("How warm is Oslo?").output
+    assert isinstance(report, Report)
+
+
+@check
+def native_output():
+    """an output type becomes a response format"""
+    agent = Agent(model, model_settings={"temperature": 1.5, "seed": 3}, output_type=NativeOutput(Report))
+    assert isinstance(agent.run_sync("How warm is Oslo?").output, Report)
 
 
 @check

@@ -15,6 +15,8 @@ export interface ChoiceOptions {
   readonly maxTokens: number
   /** -1: none; else alternatives a token. */
   readonly logprobs: number
+  /** What the answer must look like, as JSON; null: anything. */
+  readonly rule: string | null
   /** null: it may think as long as it likes. */
   readonly thinking: ThinkingBudget | null
 }
@@ -42,6 +44,7 @@ export interface Choice {
   readonly predictionIds: Int32Array | undefined
   readonly answer: Answer
   readonly journal: Journal
+  readonly rule: string | null
   readonly maxTokens: number
   /** The slot it holds in the token half. */
   readonly key: SlotKey | null
@@ -101,7 +104,7 @@ export function endOf(words: Int32Array, at: number): Extract<ChoiceNews, { type
 }
 
 export function createChoice(options: ChoiceOptions): Choice {
-  const { answer, logprobs, maxTokens } = options
+  const { answer, logprobs, maxTokens, rule } = options
   const journal = createJournal(options.promptIds)
   let endOfTurn = false
   let pending: PendingToken | null = null
@@ -152,6 +155,7 @@ export function createChoice(options: ChoiceOptions): Choice {
     predictionIds: options.predictionIds,
     answer,
     journal,
+    rule,
     maxTokens,
     key: null,
     running: false,

@@ -85,6 +85,7 @@ export function createDispatcher({ link, slots: size, onFailed }: DispatcherOpti
       logprobs: run.request.logprobs ?? -1,
       eosIds,
       client: clientNumber(run.request.client),
+      ...(choice.rule !== null && { rule: choice.rule }),
     })
     if (sent) choice.hold(key)
     else slots.release(key)

@@ -174,6 +174,7 @@ function createCharacterPool(): TextPool {
     encode: async (_, prompt) => ({
       ids: Int32Array.from(textOf(prompt), (char) => char.charCodeAt(0)),
       startsInReasoning: false,
+      rule: null,
     }),
     close: async () => {},
   }

@@ -10,7 +10,7 @@ import { createGenerationRun, type GenerationRun } from "./generation-run.ts"
 import type { EngineLink, LinkState, StepWork, TokenHalfStatistics } from "./link.ts"
 import { createModelSessions, type EngineModel, type ModelSession } from "./model-sessions.ts"
 import { speculationSum } from "./speculation-sum.ts"
-import { checkRequest, completionRoom, thinkingBudget } from "./request-check.ts"
+import { checkRequest, completionRoom, thinkingBudget, wishOf } from "./request-check.ts"
 import {
   createAnswer,
   createDetokenizer,
@@ -76,7 +76,7 @@ export function createEngine(options: EngineOptions): Engine {
       checkRequest(run.request, limits.choices)
       if (closed || session.state !== "loaded" || session.text === null)
         throw new EngineError("engine_unavailable", detail() || "The model is loading.")
-      const encoded = await textPool.encode(session.files, run.request.prompt)
+      const encoded = await textPool.encode(session.files, run.request.prompt, wishOf(run.request))
       const { prediction } = run.request
       const predicted =
         prediction === undefined
@@ -97,7 +97,7 @@ export function createEngine(options: EngineOptions): Engine {
     if (session.text === null || (session.state !== "loaded" && !replay)) throw new EngineError("engine_lost")
     const { facts, tokens } = session.text
     const { request } = run
-    const { ids: promptIds, startsInReasoning } = encoded
+    const { ids: promptIds, startsInReasoning, rule } = encoded
     const maxTokens = completionRoom(promptIds.length, session.contextLength, request.maxTokens)
     const predictionIds = prediction?.slice(0, maxTokens)
     const isChat = request.prompt.kind === "chat"
@@ -118,7 +118,8 @@ export function createEngine(options: EngineOptions): Engine {
         toolFormat,
         tools,
       })
-      return createChoice({ promptIds, predictionIds, maxTokens, logprobs: request.logprobs ?? -1, answer, thinking })
+      const logprobs = request.logprobs ?? -1
+      return createChoice({ promptIds, predictionIds, maxTokens, logprobs, answer, thinking, rule })
     })
     run.encoded(choices, promptIds.length)
     choices.forEach((choice, index) => dispatcher.enqueue({ run, choice, index, session }))

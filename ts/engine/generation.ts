@@ -87,6 +87,18 @@ export interface LogitAdjustments {
   readonly logitBias: readonly (readonly [id: number, bias: number])[]
 }
 
+/** What an answer must look like. `param`: name of the field that asks for it, for errors. */
+export type AnswerFormat =
+  /** JSON of a schema. Not strict: keywords that cannot be enforced are passed over. */
+  | { readonly kind: "json"; readonly schema: unknown; readonly strict: boolean; readonly param: string }
+  | { readonly kind: "regex"; readonly pattern: string; readonly param: string }
+  | { readonly kind: "choice"; readonly choices: readonly string[]; readonly param: string }
+  /** A grammar in llguidance's variant of Lark. */
+  | { readonly kind: "lark"; readonly grammar: string; readonly param: string }
+
+/** auto: the model decides; otherwise the answer is a call, of any tool or of the one named. */
+export type ToolChoice = "auto" | "required" | { readonly name: string }
+
 export interface GenerationRequest {
   readonly id: string
   /** Name of a loaded model instance. */
@@ -100,6 +112,11 @@ export interface GenerationRequest {
   readonly stopIds?: readonly number[]
   /** Tokens of thought after which the answer begins; absent: as many as the model likes. */
   readonly thinkingBudget?: number
+  /** Of the answer itself: thoughts are free, and calls, where there are tools, may come in its place. */
+  readonly answerFormat?: AnswerFormat
+  readonly toolChoice?: ToolChoice
+  /** False: one call at most. */
+  readonly parallelCalls?: boolean
   /** How many answers. */
   readonly choices: number
   /** What the answer will probably say, in whole or in parts: it comes faster where it does, and is the same anyway. */

@@ -6,6 +6,7 @@ export type { EngineClock } from "./engine-clock.ts"
 export { EngineError, type EngineErrorCode } from "./errors.ts"
 export { createFrameLink, type LinkService, serveLink } from "./frame-link.ts"
 export type {
+  AnswerFormat,
   ChatMessage,
   ChatRole,
   Engine,
@@ -25,6 +26,7 @@ export type {
   SpeculationStatus,
   TokenLogprob,
   ToolCall,
+  ToolChoice,
   ToolDefinition,
   Usage,
 } from "./generation.ts"

@@ -2,7 +2,7 @@
 
 import { EngineError } from "./errors.ts"
 import type { GenerationRequest, SamplingParameters } from "./generation.ts"
-import { thinkingOf } from "./text/index.ts"
+import { type AnswerWish, thinkingOf } from "./text/index.ts"
 
 /** Alternatives a token that can be asked for. */
 const MOST_LOGPROBS = 20
@@ -47,6 +47,16 @@ export function checkRequest(request: GenerationRequest, mostChoices: number): v
 export function thinkingBudget({ prompt, thinkingBudget: budget }: GenerationRequest): number | null {
   const isOff = prompt.kind === "chat" && thinkingOf(prompt.templateOptions ?? {}) === false
   return isOff ? 0 : (budget ?? null)
+}
+
+/** What the text half needs to know of the answer. */
+export function wishOf({ prompt, answerFormat, toolChoice, parallelCalls }: GenerationRequest): AnswerWish {
+  return {
+    format: answerFormat ?? null,
+    tools: prompt.kind === "chat" ? (prompt.tools ?? []) : [],
+    toolChoice: toolChoice ?? "auto",
+    parallelCalls: parallelCalls ?? true,
+  }
 }
 
 /** Completion tokens that the context leaves, and the request wants, at most. */

@@ -2,7 +2,6 @@
 
 import type { ChatMessage, ToolCall, ToolDefinition } from "../engine/index.ts"
 import { HttpError } from "./error-response.ts"
-import { unsupported } from "./refused-fields.ts"
 import type { ChatCompletionRequest, RequestMessage } from "./schemas/chat-completion.ts"
 
 export function chatMessages(messages: readonly RequestMessage[]): ChatMessage[] {
@@ -11,21 +10,13 @@ export function chatMessages(messages: readonly RequestMessage[]): ChatMessage[]
 
 export function toolDefinitions(request: ChatCompletionRequest): ToolDefinition[] {
   const { tools, tool_choice: choice } = request
-  if (choice === "required" || (typeof choice === "object" && choice !== null))
-    throw unsupported("tool_choice", '\'tool_choice\' can be "auto" or "none" here: a call cannot be forced.')
   if (!tools || choice === "none") return []
-  return tools.map(({ function: tool }, index) => {
-    if (tool.strict === true)
-      throw unsupported(
-        `tools.${index}.function.strict`,
-        "Strict tool schemas are not enforced here: leave strict out.",
-      )
-    return {
-      name: tool.name,
-      ...(tool.description ? { description: tool.description } : {}),
-      ...(tool.parameters ? { parameters: tool.parameters } : {}),
-    }
-  })
+  return tools.map(({ function: tool }) => ({
+    name: tool.name,
+    ...(tool.description ? { description: tool.description } : {}),
+    ...(tool.parameters ? { parameters: tool.parameters } : {}),
+    ...(tool.strict ? { strict: true } : {}),
+  }))
 }
 
 function chatMessage(message: RequestMessage, path: string): ChatMessage {

@@ -123,16 +123,15 @@ function guarded<Result>(action: () => Result, what: string): Result {
   }
 }
 
-/** OpenAI's shape, which templates expect. */
+/** OpenAI's shape, which templates expect. Whether a schema is strict is nothing for the model to read. */
 function toolForTemplate(tool: ToolDefinition): unknown {
-  const { name, description, parameters, strict } = tool
+  const { name, description, parameters } = tool
   return {
     type: "function",
     function: {
       name,
       ...(description !== undefined && { description }),
       ...(parameters !== undefined && { parameters }),
-      ...(strict !== undefined && { strict }),
     },
   }
 }

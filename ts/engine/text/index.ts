@@ -1,5 +1,6 @@
 // The door of ts/engine/text: prompts to ids, ids to events.
 
+export type { AnswerWish } from "./answer-rule.ts"
 export { type Answer, createAnswer, type TokenChance } from "./answer.ts"
 export { createDetokenizer, createTokenText, type TokenText } from "./detokenizer.ts"
 export type { EncodedPrompt, ModelTextFacts } from "./model-text.ts"

@@ -41,7 +41,7 @@ function modelText(template: string, controls: readonly string[]) {
     bosId: null,
     eosIds: [],
   }
-  return createModelText(source, byteTokenizer(controls))
+  return createModelText(source, byteTokenizer(controls), () => null)
 }
 
 const chat = (templateOptions: Record<string, unknown> = {}): Prompt => ({

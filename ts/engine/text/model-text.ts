@@ -5,10 +5,12 @@ import type { Tokenizer } from "mlx-jaccl-rs"
 import type { ModelFiles } from "../checkpoint/index.ts"
 import { EngineError } from "../errors.ts"
 import type { Prompt } from "../generation.ts"
+import { type AnswerWish, NO_WISH } from "./answer-rule.ts"
 import { type ChatPrompt, createChatTemplate } from "./chat-template.ts"
 import type { TokenTextSource } from "./detokenizer.ts"
 import { fillIn } from "./fill-in.ts"
 import { endOfThought, endsInReasoning, type ReasoningMarkers, reasoningMarkers } from "./reasoning.ts"
+import { type CheckRule, createRuleMaker } from "./rule-maker.ts"
 import { thinkingOf } from "./thinking-options.ts"
 import { type ToolCallFormat, toolCallFormat } from "./tool-calls/index.ts"
 
@@ -27,6 +29,8 @@ export interface EncodedPrompt {
   readonly ids: Int32Array
   /** The prompt ends inside an open thought. */
   readonly startsInReasoning: boolean
+  /** What the answer must look like (answer-rule.ts), as JSON; null: anything. */
+  readonly rule: string | null
 }
 
 /** Plain data for the thread that turns ids into text. */
@@ -48,7 +52,7 @@ export interface ModelTextFacts {
 }
 
 export interface ModelText {
-  encode(prompt: Prompt): EncodedPrompt
+  encode(prompt: Prompt, wish?: AnswerWish): EncodedPrompt
   facts(): ModelTextFacts
 }
 
@@ -70,7 +74,8 @@ const END_OF_TURN = [
 /** Around tool results, where a format has such tokens. */
 const TOOL_RESULT_MARKERS = ["<tool_response>", "</tool_response>", "[TOOL_RESULTS]", "[/TOOL_RESULTS]"]
 
-export function createModelText(source: ModelTextSource, tokenizer: TextTokenizer): ModelText {
+/** `checkRule`: what is wrong with a rule, or null. */
+export function createModelText(source: ModelTextSource, tokenizer: TextTokenizer, checkRule: CheckRule): ModelText {
   const controls = new Map(
     [...tokenizer.specialIds()].flatMap((id) => {
       const text = tokenizer.idToToken(id)
@@ -94,7 +99,17 @@ export function createModelText(source: ModelTextSource, tokenizer: TextTokenize
     ),
   })
 
-  function encodeChat(prompt: ChatPrompt): EncodedPrompt {
+  const rules = createRuleMaker(checkRule)
+  const free = {
+    reasoning: null,
+    startsInReasoning: false,
+    mayThink: false,
+    toolFormat: null,
+    template: templates,
+    controls,
+  }
+
+  function encodeChat(prompt: ChatPrompt, wish: AnswerWish): EncodedPrompt {
     const { text, pieces } = template.render(prompt)
     const continued = prompt.continueFinalMessage === true
     const tail = continued ? (prompt.messages.at(-1)?.content ?? "") : text
@@ -102,7 +117,12 @@ export function createModelText(source: ModelTextSource, tokenizer: TextTokenize
     const silenced = continued ? null : silence(prompt.templateOptions ?? {}, text, startsInReasoning)
     const all = silenced === null ? pieces : [...pieces, { text: silenced, literal: false }]
     const parts = all.map((piece) => tokenizer.encode(piece.text, false, !piece.literal))
-    return { ids: joined(parts), startsInReasoning: startsInReasoning && silenced === null }
+    const inReasoning = startsInReasoning && silenced === null
+    const hasThought = silenced !== null || (markers !== null && text.trimEnd().endsWith(markers.close))
+    const mayThink = inReasoning || !(continued || hasThought)
+    const reasoning = { reasoning: markers, startsInReasoning: inReasoning, mayThink }
+    const rule = rules.make(wish, { ...free, ...reasoning, toolFormat: format })
+    return { ids: joined(parts), startsInReasoning: inReasoning, rule }
   }
 
   /** An empty thought, where the request wants none and the template has not written one; otherwise null. */
@@ -117,17 +137,17 @@ export function createModelText(source: ModelTextSource, tokenizer: TextTokenize
   const filling = fillIn((text) => tokenizer.encode(text, false, true).length === 1)
 
   /** A raw prompt is the caller's own: its control tokens count. */
-  function encodeText(prompt: string, bare: boolean, suffix: string | undefined): EncodedPrompt {
+  function encodeText(prompt: string, bare: boolean, suffix: string | undefined): Int32Array {
     if (suffix !== undefined && filling === null)
       throw new EngineError("invalid_request", "This model has no tokens for filling in: leave suffix out.", {
         param: "suffix",
       })
     const text = suffix === undefined || filling === null ? prompt : filling.prompt(prompt, suffix)
     const hasBos = bosText !== null && bosText !== "" && text.startsWith(bosText)
-    return { ids: tokenizer.encode(text, !hasBos && !bare, true), startsInReasoning: false }
+    return tokenizer.encode(text, !hasBos && !bare, true)
   }
 
-  function checkIds(ids: readonly number[]): EncodedPrompt {
+  function checkIds(ids: readonly number[]): Int32Array {
     const wrong = ids.find((id) => !Number.isSafeInteger(id) || id < 0 || id >= tokenizer.vocabularySize)
     if (wrong !== undefined)
       throw new EngineError(
@@ -137,15 +157,15 @@ export function createModelText(source: ModelTextSource, tokenizer: TextTokenize
           param: "prompt",
         },
       )
-    return { ids: Int32Array.from(ids), startsInReasoning: false }
+    return Int32Array.from(ids)
   }
 
   return {
-    encode(prompt) {
-      if (prompt.kind === "chat") return encodeChat(prompt)
-      return prompt.kind === "text"
-        ? encodeText(prompt.text, prompt.bare ?? false, prompt.suffix)
-        : checkIds(prompt.ids)
+    encode(prompt, wish = NO_WISH) {
+      if (prompt.kind === "chat") return encodeChat(prompt, wish)
+      const ids =
+        prompt.kind === "text" ? encodeText(prompt.text, prompt.bare ?? false, prompt.suffix) : checkIds(prompt.ids)
+      return { ids, startsInReasoning: false, rule: rules.make(wish, free) }
     },
     facts() {
       // On channels a thought ends with its marker, the turn goes on.

@@ -5,6 +5,7 @@ import { Piscina } from "piscina"
 import type { ModelFiles } from "../checkpoint/index.ts"
 import { EngineError } from "../errors.ts"
 import type { Prompt } from "../generation.ts"
+import type { AnswerWish } from "./answer-rule.ts"
 import type { EncodedPrompt, ModelTextFacts, ModelTextSource } from "./model-text.ts"
 import type { TextTask, TextTaskBegun, TextTaskResult } from "./text-worker.ts"
 
@@ -19,7 +20,8 @@ export interface TextPoolOptions {
 export interface TextPool {
   /** Loads the tokenizer and says what the main thread needs of it. */
   facts(files: ModelFiles): Promise<ModelTextFacts>
-  encode(files: ModelFiles, prompt: Prompt): Promise<EncodedPrompt>
+  /** Throws EngineError invalid_request where what is wished of the answer cannot be had. */
+  encode(files: ModelFiles, prompt: Prompt, wish?: AnswerWish): Promise<EncodedPrompt>
   close(): Promise<void>
 }
 
@@ -51,7 +53,11 @@ export function createTextPool(options: TextPoolOptions = {}): TextPool {
 
   pool.on("message", (message: TextTaskBegun) => begun.get(message.begun)?.())
 
-  async function run(files: ModelFiles, prompt: Prompt | null): Promise<TextTaskResult> {
+  async function run(
+    files: ModelFiles,
+    prompt: Prompt | null,
+    wish: AnswerWish | null = null,
+  ): Promise<TextTaskResult> {
     if (closing !== null) throw new EngineError("engine_unavailable", "The text pool is closed.")
     const task = tasks++
     const abort = new AbortController()
@@ -62,7 +68,7 @@ export function createTextPool(options: TextPoolOptions = {}): TextPool {
       timer = deadline(prompt === null ? START_DEADLINE_MS : deadlineMs)
     })
     try {
-      return await pool.run({ task, model: textSource(files), prompt }, { signal: abort.signal })
+      return await pool.run({ task, model: textSource(files), prompt, wish }, { signal: abort.signal })
     } catch (cause) {
       throw poolError(cause, abort.signal.aborted, deadlineMs)
     } finally {
@@ -77,8 +83,8 @@ export function createTextPool(options: TextPoolOptions = {}): TextPool {
       if (result.ok && "facts" in result) return result.facts
       throw resultError(result)
     },
-    async encode(files, prompt) {
-      const result = await run(files, prompt)
+    async encode(files, prompt, wish) {
+      const result = await run(files, prompt, wish)
       if (result.ok && "encoded" in result) return result.encoded
       throw resultError(result)
     },

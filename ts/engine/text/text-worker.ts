@@ -4,6 +4,7 @@
 import { parentPort } from "node:worker_threads"
 import { EngineError, type EngineErrorCode } from "../errors.ts"
 import type { Prompt } from "../generation.ts"
+import type { AnswerWish } from "./answer-rule.ts"
 import {
   createModelText,
   type EncodedPrompt,
@@ -17,6 +18,7 @@ export interface TextTask {
   readonly task: number
   readonly model: ModelTextSource
   readonly prompt: Prompt | null
+  readonly wish: AnswerWish | null
 }
 
 /** Told when the model is at hand and the work begins: from then on the deadline runs. */
@@ -32,6 +34,9 @@ export type TextTaskResult =
 /** Tokenizers a worker keeps. */
 const MODELS_KEPT = 4
 
+/** For one grammar. */
+const COMPILE_MS = 1500
+
 const models = new Map<string, Promise<ModelText>>()
 
 export default async function textTask(task: TextTask): Promise<TextTaskResult> {
@@ -40,7 +45,7 @@ export default async function textTask(task: TextTask): Promise<TextTaskResult> 
     // oxlint-disable-next-line unicorn/require-post-message-target-origin -- a MessagePort has no origin
     parentPort?.postMessage({ begun: task.task } satisfies TextTaskBegun)
     if (task.prompt === null) return { ok: true, facts: text.facts() }
-    return { ok: true, encoded: text.encode(task.prompt) }
+    return { ok: true, encoded: text.encode(task.prompt, task.wish ?? undefined) }
   } catch (error) {
     const message = error instanceof Error ? error.message : String(error)
     if (error instanceof EngineError) return { ok: false, code: error.code, message, param: error.param }
@@ -63,13 +68,11 @@ async function modelText(source: ModelTextSource): Promise<ModelText> {
 }
 
 async function load(source: ModelTextSource): Promise<ModelText> {
-  const { Checkpoint, Tokenizer } = await import("mlx-jaccl-rs")
+  const { checkGrammar, Checkpoint, Tokenizer } = await import("mlx-jaccl-rs")
   const { kind, path } = source.tokenizer
   try {
-    return createModelText(
-      source,
-      kind === "gguf" ? Tokenizer.fromGguf(new Checkpoint(path)) : Tokenizer.fromFile(path),
-    )
+    const tokenizer = kind === "gguf" ? Tokenizer.fromGguf(new Checkpoint(path)) : Tokenizer.fromFile(path)
+    return createModelText(source, tokenizer, (rule) => checkGrammar(rule, tokenizer.vocabularySize, COMPILE_MS))
   } catch (cause) {
     const reason = cause instanceof Error ? cause.message : String(cause)
     throw new EngineError("model_unreadable", `The tokenizer cannot be read: ${reason}`, { cause })

@@ -209,12 +209,7 @@ t.test(
     const refused: readonly [string, unknown, string?][] = [
       ["bad_words", ["no"]],
       ["best_of", 2],
-      ["response_format", { type: "json_object" }],
-      ["tool_choice", "required"],
-      ["tool_choice", { type: "function", function: { name: "f" } }],
-      ["tools", [{ type: "function", function: { name: "f", strict: true } }], "tools.0.function.strict"],
       ["chat_template_kwargs", { messages: [] }, "chat_template_kwargs.messages"],
-      ["guided_json", {}],
       ["modalities", ["text", "audio"]],
     ]
     for (const [field, value, param = field] of refused) {

@@ -1,6 +1,7 @@
 // POST /v1/chat/completions: OpenAI's chat request -> GenerationRequest, and back.
 
 import type { GenerationRequest } from "../../engine/index.ts"
+import { answerFormatOf, toolWishOf } from "../answer-format.ts"
 import { chatCompletion, createChatStreamFormat } from "../chat-format.ts"
 import { chatMessages, toolDefinitions } from "../chat-messages.ts"
 import { HttpError } from "../error-response.ts"
@@ -64,6 +65,8 @@ export function createChatWork(services: Services): PrepareWork {
       maxTokens: body.max_completion_tokens ?? body.max_tokens ?? null,
       stop: stopOf(body.stop),
       ...stopIdsOf(body.stop_token_ids, model),
+      ...answerFormatOf(body),
+      ...toolWishOf(body),
       choices,
       ...predictionOf(body.prediction),
       ...(thinkingBudget === null ? {} : { thinkingBudget }),
@@ -130,8 +133,6 @@ function logprobsOf(body: ChatCompletionRequest): number | null {
 }
 
 function refuseUnserved(body: ChatCompletionRequest): void {
-  const type = body.response_format?.type ?? "text"
-  if (type !== "text") throw unsupported("response_format", `'response_format' of type ${type} is not supported here.`)
   for (const name of Object.keys(body.chat_template_kwargs ?? {}))
     if (!TEMPLATE_OPTIONS.has(name)) throw unsupported(`chat_template_kwargs.${name}`)
 }

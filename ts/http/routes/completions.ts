@@ -2,6 +2,7 @@
 // run over all of them, prompt by prompt.
 
 import type { GenerationRequest, Prompt } from "../../engine/index.ts"
+import { answerFormatOf } from "../answer-format.ts"
 import { completion, createCompletionStreamFormat, type Echoes } from "../completion-format.ts"
 import { HttpError } from "../error-response.ts"
 import { deliveryOf, predictionOf, resolveModel, samplingOf, stopIdsOf, stopOf } from "../generation-fields.ts"
@@ -56,6 +57,7 @@ export function createCompletionWork(services: Services): PrepareWork {
     const sampling = samplingOf(body, model)
     const stopIds = stopIdsOf(body.stop_token_ids, model)
     const logprobs = body.logprobs ?? null
+    const format = answerFormatOf(body)
     const echoes = echoesOf(body, prompts)
     const requests = prompts.map(
       (prompt, index): GenerationRequest => ({
@@ -66,6 +68,7 @@ export function createCompletionWork(services: Services): PrepareWork {
         maxTokens: body.max_tokens ?? null,
         stop: stopOf(body.stop),
         ...stopIds,
+        ...format,
         choices: perPrompt,
         ...predictionOf(body.prediction),
         ...(logprobs === null ? {} : { logprobs }),

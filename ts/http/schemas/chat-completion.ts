@@ -2,6 +2,7 @@
 
 import { type Static, Type } from "typebox"
 import { LIMITS } from "../limits.ts"
+import { answerFormatFields } from "./answer-format.ts"
 import { ModelField, Nullable, PositiveTokens, samplingFields } from "./fields.ts"
 import { Usage } from "./usage.ts"
 
@@ -80,11 +81,7 @@ export const ChatCompletionRequest = Type.Object(
         description: "Deprecated: tool_choice.",
       }),
     ),
-    response_format: Nullable(
-      Type.Object({
-        type: Type.Union([Type.Literal("text"), Type.Literal("json_object"), Type.Literal("json_schema")]),
-      }),
-    ),
+    ...answerFormatFields,
     reasoning_effort: Nullable(
       Type.String({ maxLength: 16, description: "Templates know different ones; none: off." }),
     ),

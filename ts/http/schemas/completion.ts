@@ -2,6 +2,7 @@
 
 import { type Static, Type } from "typebox"
 import { LIMITS } from "../limits.ts"
+import { answerFormatFields } from "./answer-format.ts"
 import { ModelField, Nullable, PositiveTokens, samplingFields } from "./fields.ts"
 import { Usage } from "./usage.ts"
 
@@ -18,6 +19,7 @@ export const CompletionRequest = Type.Object(
     ]),
     max_tokens: Nullable(PositiveTokens),
     ...samplingFields,
+    ...answerFormatFields,
     logprobs: Nullable(Type.Integer({ minimum: 0, maximum: LIMITS.topLogprobs })),
     echo: Nullable(
       Type.Boolean({ description: "The answer begins with its prompt. Of text prompts, without logprobs." }),

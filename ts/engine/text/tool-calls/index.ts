@@ -48,5 +48,7 @@ export function toolCallFormatByName(name: string): ToolCallFormat | null {
   return FORMATS.find((format) => format.name === name) ?? null
 }
 
+export { type CallGrammar, callGrammar, type GrammarTool } from "./call-grammar.ts"
+export { callLiteral } from "./call-literal.ts"
 export type { ToolCallFormat } from "./format.ts"
 export { type CallEvent, createToolCallStream, type ToolCallStream } from "./tool-call-stream.ts"
