@@ -111,14 +111,27 @@ impl State {
       }
       Phase::Free(watch) => self.wait(watch, id, bytes),
       Phase::Gap(_) | Phase::Matching => {
+        let may_leave = self.may_leave();
         if self.feed(&[id]) {
           Phase::Matching
+        } else if may_leave {
+          self.wait(Watch::default(), id, bytes)
         } else {
           Phase::Failed("a token is not of the grammar".to_owned())
         }
       }
       Phase::Done | Phase::Failed(_) => phase,
     }
+  }
+
+  /// The grammar may end here, and what follows is free.
+  fn may_leave(&mut self) -> bool {
+    let is_whole = self.grammar.rule.is_whole;
+    !is_whole
+      && self
+        .matcher
+        .as_mut()
+        .is_some_and(|it| it.is_accepting().unwrap_or(false))
   }
 
   /// Gives tokens to the matcher, all or none that matter. False: they are not of the grammar.

@@ -17,6 +17,9 @@ pub enum Mask {
 impl State {
   /// Which tokens may follow.
   pub fn mask(&mut self) -> Mask {
+    if matches!(self.phase, Phase::Matching) && self.may_leave() {
+      return Mask::Free;
+    }
     let mut words = match &self.phase {
       Phase::Free(_) | Phase::Bare { .. } => return Mask::Free,
       Phase::Done => return Mask::Complete,
