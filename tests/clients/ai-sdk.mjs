@@ -15,7 +15,12 @@ const WEATHER = {
   Oslo: '{"city": "Oslo", "temperature": -3, "condition": "snowy"}',
   Madrid: '{"city": "Madrid", "temperature": 30, "condition": "clear"}',
 }
-const provider = createOpenAICompatible({ name: "mlx-cluster", baseURL: `${address}/v1`, includeUsage: true, supportsStructuredOutputs: true })
+const provider = createOpenAICompatible({
+  name: "mlx-cluster",
+  baseURL: `${address}/v1`,
+  includeUsage: true,
+  supportsStructuredOutputs: true,
+})
 const settings = { model: provider("tiny-qwen3"), temperature: 0, maxRetries: 0 }
 const tools = {
   get_weather: tool({
@@ -57,7 +62,13 @@ const checks = {
   "generateObject gives an object of its schema": async () => {
     const schema = z.object({ city: z.string().max(20), degrees: z.number().int().min(-50).max(50) })
     for (const temperature of [0, 1.5]) {
-      const { object } = await generateObject({ ...settings, temperature, seed: 2, schema, prompt: "How warm is Oslo?" })
+      const { object } = await generateObject({
+        ...settings,
+        temperature,
+        seed: 2,
+        schema,
+        prompt: "How warm is Oslo?",
+      })
       assert.equal(typeof object.degrees, "number")
     }
   },

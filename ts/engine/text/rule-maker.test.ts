@@ -57,7 +57,8 @@ async function follow(rule: string | null, text: string): Promise<{ allowed: str
   return { allowed: tokenizer.decode(ids.subarray(0, count), false), ends }
 }
 
-const whole = async (rule: string | null, text: string) => t.same(await follow(rule, text), { allowed: text, ends: true }, text)
+const whole = async (rule: string | null, text: string) =>
+  t.same(await follow(rule, text), { allowed: text, ends: true }, text)
 const cut = async (rule: string | null, text: string, allowed: string) =>
   t.same(await follow(rule, text), { allowed, ends: false }, text)
 
