@@ -123,15 +123,16 @@ function guarded<Result>(action: () => Result, what: string): Result {
   }
 }
 
-/** OpenAI's shape, which templates expect. Whether a schema is strict is nothing for the model to read. */
+/** OpenAI's shape, which templates expect. */
 function toolForTemplate(tool: ToolDefinition): unknown {
-  const { name, description, parameters } = tool
+  const { name, description, parameters, strict } = tool
   return {
     type: "function",
     function: {
       name,
       ...(description !== undefined && { description }),
       ...(parameters !== undefined && { parameters }),
+      ...(strict !== undefined && { strict }),
     },
   }
 }
