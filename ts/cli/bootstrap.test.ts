@@ -1,6 +1,8 @@
 // The real program and a real sshd: another host gets the program and a model, and serves with it.
 
 import { copyFileSync, existsSync, readFileSync, truncateSync, writeFileSync } from "node:fs"
+import { spawn } from "node:child_process"
+import { once } from "node:events"
 import { join } from "node:path"
 import t from "tap"
 import { noSshHost, startSshHost } from "../testing/ssh-host.ts"
@@ -39,10 +41,6 @@ t.test("another host gets the program and a model, and serves with it", { skip: 
   const weights = "model.safetensors"
   await t.test("sync copies a model, goes on after a break, and believes no size", async (t) => {
     const source = join(packageRoot(), "fixtures", "tiny-qwen3")
-    const first = await run("sync", "--model", source, "--json")
-    t.equal(first.code, 0, first.stderr)
-    t.equal(JSON.parse(first.stdout)[0].value.copiedFiles, 0, "bootstrap has brought the test model")
-
     const copy = join(there, "fixtures", "tiny-qwen3", weights)
     const size = readFileSync(copy).length
     copyFileSync(copy, `${copy}.part`)
@@ -79,8 +77,22 @@ t.test("another host gets the program and a model, and serves with it", { skip: 
 
     const manifest = join(there, "package.json")
     writeFileSync(manifest, readFileSync(manifest, "utf8").replace(/"version": "[^"]*"/, '"version": "0.0.9"'))
-    const version = await run("up", ...serve)
-    t.equal(version.code, 1)
-    t.match(version.stderr, /has mlx-cluster 0\.0\.9, the front \S+: run mlx-cluster bootstrap/)
+    const address = { host: "127.0.0.1", port: 1 }
+    const spec = {
+      rank: 1,
+      size: 2,
+      epoch: 1,
+      coordinator: address,
+      secret: "00",
+      options: { version: "9.9.9", engine: {} },
+    }
+    const words = [join(there, "bin", "mlx-cluster.js"), "rank"]
+    const rank = spawn(process.execPath, words, { stdio: ["pipe", "ignore", "pipe"] })
+    t.teardown(() => rank.kill("SIGKILL"))
+    let said = ""
+    rank.stderr.setEncoding("utf8").on("data", (part: string) => (said += part))
+    rank.stdin.write(`${JSON.stringify(spec)}\n`)
+    t.same(await once(rank, "close"), [1, null])
+    t.match(said, /has mlx-cluster 0\.0\.9, the front 9\.9\.9: run mlx-cluster bootstrap/)
   })
 })

@@ -24,7 +24,11 @@ export async function startServeChild(words: readonly string[], readyMs: number)
   })
   let last = ""
   child.stderr.setEncoding("utf8").on("data", (text: string) => {
-    last = `${last}${text}`.trimEnd().split("\n").at(-1) ?? ""
+    // Ranks may write after the server has said why it ends.
+    const lines = text.trimEnd().split("\n")
+    last =
+      lines.findLast((line) => line.startsWith("mlx-cluster: ")) ??
+      (last.startsWith("mlx-cluster: ") ? last : (lines.at(-1) ?? ""))
   })
   const ended = new Promise<void>((resolve) => {
     child.once("close", () => resolve())

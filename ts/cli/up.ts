@@ -110,7 +110,9 @@ export const up: Command = {
       }
       if (exit !== null) {
         forgetBackgroundServer(folder)
-        const last = said().trimEnd().split("\n").at(-1) ?? ""
+        // Ranks may write after the server has said why it ends.
+        const lines = said().trimEnd().split("\n")
+        const last = lines.findLast((line) => line.startsWith("mlx-cluster: ")) ?? lines.at(-1) ?? ""
         const reason = last.replace(/^mlx-cluster: /, "") || `it ended with code ${String(exit)}`
         throw exit === EXIT.usage ? new UsageError(reason) : new CommandError(`${reason} (log: ${log})`)
       }

@@ -82,9 +82,10 @@ export async function startSshHost(
     ...enter.slice(1),
     ...(enter.length === 0 ? [] : [SSHD]),
   ]
-  const sshd = spawn(program, [...before, "-D", "-e", "-f", join(folder, "sshd_config")], {
-    stdio: ["ignore", "ignore", "pipe"],
-  })
+  // A test that is killed closes the pipe, and sshd ends with it.
+  const script = '"$@" & cat > /dev/null; kill $! 2> /dev/null; wait'
+  const words = [program, ...before, "-D", "-e", "-f", join(folder, "sshd_config")]
+  const sshd = spawn("sh", ["-c", script, "sh", ...words], { stdio: ["pipe", "ignore", "pipe"] })
   let said = ""
   sshd.stderr.setEncoding("utf8").on("data", (text: string) => {
     said += text
@@ -92,7 +93,7 @@ export async function startSshHost(
   const exited = once(sshd, "exit")
   const config = write("ssh_config", base)
   await until(async () => {
-    if (sshd.exitCode !== null) throw new Error(`sshd: ${said}`)
+    if (/\b(fatal|error|terminating)\b/iu.test(said)) throw new Error(`sshd: ${said}`)
     if (enter.length > 0) {
       const [first, ...rest] = enter
       const words = [...rest, "ssh", "-F", config, Object.keys(names)[0] ?? "", "true"]
@@ -105,7 +106,7 @@ export async function startSshHost(
     configWith: (name, lines, key) => write(name, [lines, ...base], key),
     port,
     async close() {
-      sshd.kill("SIGTERM")
+      sshd.stdin.end()
       await exited
     },
   }
