@@ -6,6 +6,7 @@ import { writeFileSync } from "node:fs"
 import { cpus } from "node:os"
 
 const FILES = [
+  "serve-structured",
   "serve-rank-loss",
   "serve-jaccl-faults",
   "serve-rank-faults",
