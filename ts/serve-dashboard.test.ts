@@ -63,6 +63,11 @@ t.test("the dashboard over two ranks under load", { skip: skipBrowser, timeout: 
     t.equal(await page.locator("svg.topology .box.ok").count(), 2)
     t.equal(await page.locator("svg.topology .wire.ok").count(), 1)
     t.match(await text(page, "link"), /Rank 0 ↔ rank 1 tcp Active.*Collectives [\d,]+/i)
+    // Each rank reports every two seconds.
+    await shown(
+      page,
+      `[...document.querySelectorAll("#panel-memory .rank-memory")].filter((rank) => /Model 0\\.01/.test(rank.textContent)).length === 2`,
+    )
     const memory = await page.locator("#panel-memory .rank-memory").allInnerTexts()
     t.equal(memory.length, 2)
     for (const rank of memory) t.match(rank, /Model\s+0\.01[\s\S]*KV cache\s+[\d.]+[\s\S]*process\s+0\.[1-9]/)
@@ -127,9 +132,14 @@ t.test("the dashboard over two ranks under load", { skip: skipBrowser, timeout: 
   await t.test("a killed rank is red within 15 s, stands in the error log, and heals", async (t) => {
     const killedMs = performance.now()
     process.kill(Math.max(...server.ranks()), "SIGKILL")
-    await shown(page, `/DISCONNECTED/.test(document.querySelector("#panel-nodes .node.bad")?.textContent)`, NOTICED_MS)
+    // Both at once: on an idle machine the rank is back within a second or two.
+    await shown(
+      page,
+      `/DISCONNECTED/.test(document.querySelector("#panel-nodes .node.bad")?.textContent)
+        && document.querySelector("svg.topology .wire.bad") !== null`,
+      NOTICED_MS,
+    )
     const nodeMs = performance.now() - killedMs
-    await shown(page, `document.querySelector("svg.topology .wire.bad") !== null`, NOTICED_MS)
     t.ok(nodeMs < NOTICED_MS, `the node is red after ${Math.round(nodeMs)} ms`)
     await keepScreenshot(page, "lost-1440-light", false)
     await page.locator("#panel-errors code", { hasText: "rank_lost" }).waitFor()

@@ -9,15 +9,26 @@ type Maybe = number | null | undefined
 
 const isNumber = (value: Maybe): value is number => typeof value === "number" && Number.isFinite(value)
 
+/** Kept, because making one takes longer than writing a hundred numbers with it. */
+const formats = new Map<number, Intl.NumberFormat>()
+
+function write(value: number, digits: number): string {
+  let format = formats.get(digits)
+  if (format === undefined) {
+    format = new Intl.NumberFormat("en-US", { minimumFractionDigits: digits, maximumFractionDigits: digits })
+    formats.set(digits, format)
+  }
+  return format.format(value)
+}
+
 /** 182947 -> "182,947". */
 export function count(value: Maybe): string {
-  return isNumber(value) ? Math.round(value).toLocaleString("en-US") : ABSENT
+  return isNumber(value) ? write(Math.round(value), 0) : ABSENT
 }
 
 /** A number with a fixed count of decimals: (62.31, 1) -> "62.3". */
 export function decimal(value: Maybe, digits: number): string {
-  if (!isNumber(value)) return ABSENT
-  return value.toLocaleString("en-US", { minimumFractionDigits: digits, maximumFractionDigits: digits })
+  return isNumber(value) ? write(value, digits) : ABSENT
 }
 
 /** A rate: one decimal below 100, none above. */

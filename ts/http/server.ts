@@ -160,7 +160,10 @@ export function createServer({ engine, cluster, options = {}, log = () => {}, lo
       draining ??= drain(timeoutMs)
       return draining
     },
-    reportIncident: (code, cause) => metrics.logError(code, INCIDENTS[code], null, oneLine(cause)),
+    reportIncident(code, cause) {
+      metrics.logError(code, INCIDENTS[code], null, oneLine(cause))
+      viewers.refresh()
+    },
     async close() {
       admission.drain()
       viewers.close()

@@ -13,6 +13,8 @@ export interface ViewerHub {
   join(writer: StreamWriter): () => void
   /** The same over a WebSocket, without panels. */
   watch(socket: PortSocket): () => void
+  /** Tells at once, and then again after a whole interval: what is over in less than that is seen too. */
+  refresh(): void
   /** Ends all streams; later ones end at once. */
   close(): void
 }
@@ -106,6 +108,12 @@ export function createViewerHub({ snapshot, histograms, intervalMs, histogramTic
       sockets.add(socket)
       start()
       return () => leave(sockets, socket)
+    },
+    refresh() {
+      if (timer === undefined) return
+      stop()
+      tick()
+      start()
     },
     close() {
       closed = true

@@ -32,6 +32,15 @@ function row(request: RequestView): Html {
   `
 }
 
+/** A view is never changed: what was drawn for one holds for as long as it lives. */
+const drawn = new WeakMap<RequestView, Html>()
+
+function keptRow(request: RequestView): Html {
+  const known = drawn.get(request) ?? row(request)
+  drawn.set(request, known)
+  return known
+}
+
 export const requests: Panel = {
   id: "requests",
   title: "Request history",
@@ -58,7 +67,7 @@ export const requests: Panel = {
             ${[...all]
               .sort((a, b) => b.time - a.time)
               .slice(0, REQUESTS_SHOWN)
-              .map(row)}
+              .map(keptRow)}
           </tbody>
         </table>
       </div>

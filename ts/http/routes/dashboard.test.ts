@@ -66,3 +66,18 @@ t.test("nothing is computed while nobody watches, and leaving is noticed", async
   while ((await viewers()) !== "0") await new Promise(setImmediate)
   t.pass("the viewer is gone")
 })
+
+t.test("an incident is told at once, not at the next second", async (t) => {
+  const server = await startServer(t, "uws")
+  let toldMs = Number.POSITIVE_INFINITY
+  const text = await watch(server, (so) => {
+    if (so.includes("rank_lost")) return true
+    if (toldMs === Number.POSITIVE_INFINITY && so.includes("data: {")) {
+      toldMs = performance.now()
+      server.server.reportIncident("rank_lost", "rank 1 was killed")
+    }
+    return false
+  })
+  t.match(text, "rank_lost")
+  t.ok(performance.now() - toldMs < 500)
+})
