@@ -17,7 +17,7 @@ function setUp() {
   return { clock, changes, membership }
 }
 
-t.test("a silent rank is degraded, then disconnected within 15 s", async (t) => {
+t.test("a silent rank is degraded after 6 s, then disconnected after 12 s", async (t) => {
   const { clock, changes, membership } = setUp()
   for (let s = 0; s < 20; s++) {
     clock.advance(1_000)
@@ -31,7 +31,7 @@ t.test("a silent rank is degraded, then disconnected within 15 s", async (t) => 
     "1 active -> degraded",
     "1 degraded -> disconnected",
   ])
-  t.match(membership.member(1).detail, "not heard from for 15.0 s")
+  t.match(membership.member(1).detail, "not heard from for 12.0 s")
 })
 
 t.test("a degraded rank that is heard is active again; a disconnected one must join anew", async (t) => {

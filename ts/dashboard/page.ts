@@ -107,7 +107,7 @@ export function renderPage(snapshot: Snapshot, options: PageOptions = {}): strin
         </header>
         <div class="banner" id="banner" role="alert" hidden></div>
         <noscript><p class="banner">Figures on this page stand still: live updates and the chat need JavaScript.</p></noscript>
-        <main id="main" tabindex="-1" hx-sse:connect="/events" hx-swap="none">
+        <main id="main" tabindex="-1" hx-swap="none">
           ${cards.map((panel: Panel) => card(panel.id, panel.title, panel.render(snapshot)))}
           ${card("chat", "Chat", chatCard())}
         </main>

@@ -38,7 +38,10 @@ export async function openPage(
   context.setDefaultTimeout(WAIT_MS)
   const page = await context.newPage()
   const complaints: string[] = []
-  page.on("console", (message) => message.type() === "error" && complaints.push(message.text()))
+  page.on("console", (message) => {
+    const { url, lineNumber, columnNumber } = message.location()
+    if (message.type() === "error") complaints.push(`${message.text()} (${url}:${lineNumber}:${columnNumber})`)
+  })
   page.on("pageerror", (error) => complaints.push(error.message))
   await page.goto(url)
   return { page, complaints }

@@ -199,3 +199,6 @@ wireNavigation()
 wireRows()
 followPanels()
 followConnection()
+// Only now: an event that came before its listener would be taken for markup.
+main.setAttribute("hx-sse:connect", "/events")
+htmx.process(main)
