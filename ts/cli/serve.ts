@@ -72,6 +72,7 @@ export function serveOptions(flags: FlagValues): ServeOptions {
       host: text(flags, "host"),
       port: numeral(flags, "port", { least: 0, most: PORT_MAX, whole: true }),
       apiKeyFile: text(flags, "api-key-file"),
+      sharePrefixCache: isSet(flags, "share-prefix-cache") || undefined,
       insecure: isSet(flags, "insecure") || undefined,
       server: choice(flags, "server", SERVERS),
       acceptAnyModel: isSet(flags, "any-model") || undefined,
@@ -112,6 +113,10 @@ export const serve: Command = {
     host: { type: "string", value: "<address>", help: "address to listen on (default 127.0.0.1)" },
     port: { type: "string", short: "p", value: "<n>", help: "port to listen on (default 8080; 0 takes a free one)" },
     "api-key-file": { type: "string", value: "<file>", help: "API keys, one a line; asked of every client" },
+    "share-prefix-cache": {
+      type: "boolean",
+      help: "let clients of different API keys find each other's prompts in the prefix cache",
+    },
     insecure: { type: "boolean", help: "allow other hosts to connect without a key" },
     "allowed-host": {
       type: "string",

@@ -28,6 +28,8 @@ export interface SubmitCommand {
   readonly rule?: string
   /** For fairness between clients. */
   readonly client: number
+  /** Requests of other salts do not share its KV; absent: as "". */
+  readonly salt?: string
 }
 export interface CancelCommand {
   readonly kind: "cancel"
