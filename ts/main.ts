@@ -122,6 +122,7 @@ async function run(given: ServeOptions, signals: Signals, closers: (() => Promis
     textPool,
     ...(options.requests === undefined ? {} : { limits: { requests: options.requests } }),
     ...(options.replay === undefined ? {} : { replay: options.replay }),
+    retriesLoads: options.isolation !== "thread",
   })
   closers.push(() => engine.close())
   isolation.link.onNotice((notice) => {
