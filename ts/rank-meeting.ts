@@ -19,7 +19,7 @@ export type Route = (from: number, to: number | "front", address: Address) => Pr
 
 /** The front's end, once every rank of an epoch is connected: the connections in rank order. */
 export async function introduceRanks(
-  connections: readonly Pick<RankConnection, "task">[],
+  connections: readonly Pick<RankConnection, "task" | "rank">[],
   transport: RankTransport,
   route: Route | null = null,
 ): Promise<void> {
@@ -31,12 +31,16 @@ export async function introduceRanks(
     nonce: randomBytes(NONCE_BYTES).toString("hex"),
   }
   await Promise.all(
-    connections.map(async (rank, from) => {
+    connections.map(async (from) => {
       const addresses =
         route === null
           ? meeting.addresses
-          : await Promise.all(meeting.addresses.map(async (address, to) => await route(from, to, address)))
-      await rank.task(CONNECT_TASK, { ...meeting, addresses }, CONNECT_MS)
+          : await Promise.all(
+              meeting.addresses.map(
+                async (address, to) => await route(from.rank, connections[to]?.rank ?? to, address),
+              ),
+            )
+      await from.task(CONNECT_TASK, { ...meeting, addresses }, CONNECT_MS)
     }),
   )
 }

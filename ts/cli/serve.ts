@@ -62,6 +62,7 @@ export function serveOptions(flags: FlagValues): ServeOptions {
       localRanks: numeral(flags, "local-ranks", { least: 1, most: 4, whole: true }),
       shares: sharesOf(flags),
       transport: transportOf(flags),
+      shrinkAfterMs: times(numeral(flags, "shrink-after", { least: 0 }), MS_PER_SECOND),
       fastSynch: isSet(flags, "fast-synch") || undefined,
       isolation: choice(flags, "isolation", ISOLATIONS),
       shutdownTimeoutMs: times(numeral(flags, "shutdown-timeout", { least: 0 }), MS_PER_SECOND),
@@ -174,6 +175,11 @@ export const serve: Command = {
       type: "string",
       value: "<name>",
       help: `way between the ranks: ${TRANSPORTS.join(", ")} (auto: JACCL where the hostfile names cables, else TCP)`,
+    },
+    "shrink-after": {
+      type: "string",
+      value: "<s>",
+      help: "go on without a host that stays away for so many seconds, if the model fits into the others (default: never)",
     },
     "fast-synch": {
       type: "boolean",

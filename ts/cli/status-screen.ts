@@ -131,7 +131,7 @@ export function statusScreen(url: string, report: Readonly<Record<string, unknow
     ]
       .filter((part) => part !== "")
       .join("  "),
-    ...(isReady || detail === "" ? [] : [detail]),
+    ...(detail === "" ? [] : [detail]),
     ...section("Model", modelLines(models), "none loaded", paint),
     ...section("Ranks", rankLines(cluster, memory, paint), "none yet", paint),
     ...(links.length === 0 ? [] : section("Links", links, "", paint)),

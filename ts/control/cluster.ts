@@ -87,6 +87,8 @@ export interface ClusterStatus {
   /** Counts up with every start of the rank group. */
   readonly epoch: number
   readonly size: number
+  /** Ranks that the model is split over now: all, or fewer while hosts stay away. Default all. */
+  readonly members?: readonly number[]
   readonly nodes: readonly NodeStatus[]
   readonly links: readonly LinkStatus[]
   /** Whether the ranks run with MLX_METAL_FAST_SYNCH. */

@@ -13,6 +13,7 @@ import type { EngineStatus, SpeculationStatus } from "../engine/index.ts"
 import type { Distribution } from "./distribution.ts"
 import type { CollectiveTotals } from "./collective-totals.ts"
 import { LIMITS } from "./limits.ts"
+import { leftOut } from "./readiness.ts"
 import type { Metrics } from "./metrics.ts"
 
 const GB = 1e9
@@ -72,7 +73,7 @@ export function buildSnapshot(
             context_length: model.contextLength,
           },
     state: engine.state,
-    detail: engine.detail,
+    detail: engine.detail || leftOut(cluster),
     version: facts.version,
     world_size: cluster.size,
     requests: metrics.requestLog().slice(0, LIMITS.snapshotRequests),
