@@ -12,7 +12,8 @@ import {
   type ShrinkOptions,
   startRankGroup,
 } from "./control/index.ts"
-import { createFrameLink } from "./engine/index.ts"
+import { createFrameLink, type GroupFacts } from "./engine/index.ts"
+import { linkCeiling } from "./link-ceiling.ts"
 import { createRankLauncher, type RankLauncherOptions } from "./rank-launcher.ts"
 import { introduceRanks, type Route } from "./rank-meeting.ts"
 import type { Isolation, IsolationEvents } from "./isolation.ts"
@@ -42,11 +43,18 @@ export async function startProcessIsolation(options: ProcessIsolationOptions): P
   let failures = 0
   let certificate: ClusterCertificate | null = null
   let isIdle = true
+  let joinedBy: GroupFacts | null = null
+  let mlx: string | null = null
+  /** Of each rank's network interface, by rank, in bytes a second. */
+  let speeds: readonly (number | null)[] = []
   const health = createLinkHealth()
   const straggler = createStragglerMeter()
   link.onNotice((notice) => {
-    if (notice.type === "loaded") certificate = notice.facts.certificate
-    else if (notice.type === "probe") {
+    if (notice.type === "loaded") {
+      certificate = notice.facts.certificate
+      joinedBy = notice.facts.group ?? null
+      mlx = notice.facts.mlxVersion ?? mlx
+    } else if (notice.type === "probe") {
       const { from, to } = notice.result
       health.record({ ...notice.result, from: memberAt(from), to: memberAt(to) }, performance.now())
     } else if (notice.type === "statistics") {
@@ -61,6 +69,15 @@ export async function startProcessIsolation(options: ProcessIsolationOptions): P
     return group.members[at] ?? at
   }
 
+  /** Of the model, by rank; a rank that stays away takes nothing. */
+  function shares(): number[] {
+    const weights = Array.from({ length: size }, (_, rank) =>
+      group.members.includes(rank) ? (layout.weights?.[rank] ?? 1) : 0,
+    )
+    const whole = weights.reduce((sum, weight) => sum + weight, 0)
+    return weights.map((weight) => weight / whole)
+  }
+
   function waiting(): ClusterWaiting | null {
     const found = straggler.read()
     if (found === null || group.members.length === size) return found
@@ -70,9 +87,15 @@ export async function startProcessIsolation(options: ProcessIsolationOptions): P
 
   function cluster(): ClusterStatus {
     const status = group.status()
-    const links = status.links.map((one) => ({ ...one, ...health.figures(one.from, one.to, performance.now()) }))
+    const links = status.links.map((one) => {
+      const { bestBytesPerSecond, ...figures } = health.figures(one.from, one.to, performance.now())
+      return { ...one, ...figures, ceiling: linkCeiling(one, speeds, bestBytesPerSecond) }
+    })
     const metalFastSynch = options.envs[FAST_SYNCH] === "1"
-    return { ...status, links, certificate, waiting: waiting(), metalFastSynch }
+    const joined =
+      joinedBy === null ? null : { transport: joinedBy.backend, isGuarded: joinedBy.isGuarded, shares: shares() }
+    const versions = { program: options.version, node: process.versions.node, mlx }
+    return { ...status, links, group: joined, certificate, waiting: waiting(), metalFastSynch, versions }
   }
 
   function joined(connection: RankConnection): void {
@@ -80,9 +103,14 @@ export async function startProcessIsolation(options: ProcessIsolationOptions): P
     if (group.members.length === 1 || connections.size < group.members.length) return
     const inOrder = [...connections.values()].toSorted((a, b) => a.rank - b.rank)
     const { transport } = group.members.length === size ? layout : layout.among(group.members)
-    introduceRanks(inOrder, transport, route).catch((error: unknown) => {
-      const isCurrent = inOrder.every((one) => connections.get(one.rank) === one)
-      if (isCurrent) group.restart(`the ranks did not meet: ${error instanceof Error ? error.message : String(error)}`)
+    const isCurrent = () => inOrder.every((one) => connections.get(one.rank) === one)
+    const met = introduceRanks(inOrder, transport, route).then((found) => {
+      if (!isCurrent()) return
+      speeds = Array.from({ length: size }, (_, rank) => found[inOrder.findIndex((one) => one.rank === rank)] ?? null)
+    })
+    met.catch((error: unknown) => {
+      if (isCurrent())
+        group.restart(`the ranks did not meet: ${error instanceof Error ? error.message : String(error)}`)
     })
   }
 
@@ -117,6 +145,7 @@ export async function startProcessIsolation(options: ProcessIsolationOptions): P
         failures += 1
         certificate = null
         isIdle = false
+        joinedBy = null
         health.reset()
         straggler.reset()
         events.log(`${reason}; starting again ${waitMs === 0 ? "now" : `in ${waitMs / 1000} s`}`)

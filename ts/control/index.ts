@@ -5,6 +5,7 @@ export type {
   ClusterCertificate,
   ClusterStatus,
   ClusterWaiting,
+  LinkCeiling,
   LinkStatus,
   NodeState,
   NodeStatus,
