@@ -84,11 +84,11 @@ export async function openLinkGroup(options: LinkTestOptions): Promise<LinkGroup
       onLine: (rank, line) => options.onLine(`rank ${rank}: ${line}`),
     }),
     secret: await loadSecret(resolve(options.stateFolder ?? join(homedir(), ".mlx-jaccl-cluster"))),
-    rankOptions: (rank, members) =>
+    rankOptions: (rank) =>
       ({
         version,
         engine: { threads: 1, ...options.engine },
-        ...rankPlaceOptions(layout, rank, members),
+        ...rankPlaceOptions(layout, rank),
         links: true,
       }) satisfies RankOptions,
     events: {

@@ -23,6 +23,10 @@ const CONSTRAINED = {
   },
 }
 
+const SAMPLED = { temperature: 1.5, seed: 7, frequency_penalty: 0.4 }
+/** Ranks exchange the best token of their part of the vocabulary, and no logits. */
+const PLAIN = { logprobs: null }
+
 async function complete(address: string, prompt: string, maxTokens = 48, more: object = {}): Promise<string> {
   const response = await fetch(`${address}/v1/completions`, {
     method: "POST",
@@ -56,7 +60,9 @@ async function stop(server: ServerProcess): Promise<number | null> {
 
 t.test("batched answers over 2 and 4 ranks are those of one rank, also after kill -9 of a rank", async (t) => {
   const alone = start(t, 1)
-  const expected = await all(await alone.ready)
+  const one = await alone.ready
+  const expected = await all(one)
+  const drawn = await complete(one, PROMPTS[0], 48, SAMPLED)
   t.equal(await stop(alone), 0)
   t.equal(new Set(expected).size, PROMPTS.length + 1, "the answers differ from each other")
 
@@ -65,6 +71,8 @@ t.test("batched answers over 2 and 4 ranks are those of one rank, also after kil
     const address = await server.ready
     t.equal(server.ranks().length, size, `${size} rank processes`)
     t.same(await all(address), expected, `${size} ranks answer as one does`)
+    t.equal(await complete(address, PROMPTS[0], 48, SAMPLED), drawn, "draw as one does")
+    t.equal(await complete(address, PROMPTS[2], 48, PLAIN), expected[2], "and find the best token without its logits")
     if (size === 2) {
       const before = server.ranks()
       // Both are asked while the second rank dies: the requests go on in the next life of the group.

@@ -40,6 +40,7 @@ async function serveOnce(t: Test, options: ServeOptions): Promise<{ texts: reado
   return { texts: ended.map(({ text }) => text), cluster }
 }
 
+const modelBytes = ({ nodes }: Cluster) => nodes.map(({ memory }) => memory?.modelBytes ?? 0)
 const proved = (ranks: number) => ({ proof: "one rank", ranks, agreeing: 16 })
 
 t.test("two KV heads over four ranks answer as on one rank", async (t) => {
@@ -67,11 +68,14 @@ t.test("a mixture of experts is split over two and three ranks", async (t) => {
 t.test("ranks take the shares that they are told to", async (t) => {
   const model = join(FIXTURES, "tiny-qwen3")
   const alone = await serveOnce(t, { model })
+  const [whole = 0] = modelBytes(alone.cluster)
+  const even = modelBytes((await serveOnce(t, { model, localRanks: 2 })).cluster)
+  for (const own of even) t.ok(own < 0.55 * whole, `even shares: ${own} of ${whole} bytes`)
   const { texts, cluster } = await serveOnce(t, { model, localRanks: 2, shares: [3, 1] })
   t.same(texts, alone.texts)
   t.match(cluster.certificate, proved(2))
-  const [large = 0, small = 0] = cluster.nodes.map(({ memory }) => memory?.modelBytes ?? 0)
-  t.ok(large > 1.2 * small && small > 0, `${large} bytes and ${small} bytes`)
+  const [large = 0, small = 0] = modelBytes(cluster)
+  t.ok(large > 2 * small && small > 0, `${large} bytes and ${small} bytes`)
 
   const server = startServer({ model, stateFolder: t.testdir(), http: { port: 0 }, localRanks: 2, shares: [3] })
   const { code, stderr } = await server.ended

@@ -3,7 +3,6 @@
 export { type PageOptions, renderPage, renderPanels } from "./page.ts"
 export type {
   CertificateView,
-  GroupView,
   ErrorView,
   LinkView,
   MemoryView,

@@ -36,7 +36,6 @@ export type {
   EngineLink,
   LinkNotice,
   LinkState,
-  GroupFacts,
   ModelFacts,
   PlanTotals,
   StepWork,

@@ -8,8 +8,7 @@ import { join } from "node:path"
 import type { Test } from "tap"
 import { streamAnswer } from "./answer-stream.ts"
 import { createFaultyLinks, type FaultyLinks } from "./faulty-links.ts"
-import { createModelHomes } from "./model-homes.ts"
-import { DAMAGED_HOME, OBSTACLES } from "./obstacle.ts"
+import { OBSTACLES } from "./obstacle.ts"
 import { isAlive, type ServerProcess, startServer } from "./server-process.ts"
 import { until, untilReady } from "./until.ts"
 
@@ -73,10 +72,9 @@ export async function runFaults(
   const links = createFaultyLinks()
   const folder = t.testdir({ state: {}, obstacles: {}, orders: {} })
   const [obstacles, orders] = [join(folder, "obstacles"), join(folder, "orders")]
-  const homes = createModelHomes()
   const server = startServer(
     {
-      model: homes.model,
+      model: "tiny",
       stateFolder: join(folder, "state"),
       http: { port: 0 },
       localRanks: size,
@@ -84,20 +82,11 @@ export async function runFaults(
       deadlines: DEADLINES,
       engine: LIMITS,
     },
-    {
-      env: {
-        [OBSTACLES]: obstacles,
-        [DAMAGED_HOME]: homes.damaged,
-        HOME: homes.whole,
-        MLX_CLUSTER_TEST_FAULTS: orders,
-      },
-      route: links.route,
-    },
+    { env: { [OBSTACLES]: obstacles, MLX_CLUSTER_TEST_FAULTS: orders }, route: links.route },
   )
   t.teardown(() => {
     server.child.kill("SIGKILL")
     links.close()
-    homes.close()
   })
   const address = await server.ready
   const random = createRandom(SEED + size)

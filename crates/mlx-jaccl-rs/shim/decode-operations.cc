@@ -268,5 +268,41 @@ void Decoder::mask() {
   }
   emit(dst, {Value::floats, rows, vocabulary});
 }
+void Decoder::embed_part() {
+  const int dst = reg_number(next());
+  op_.a = use(Value::tokens);
+  const WeightShape& w = matrix(0);
+  next();
+  const int first = one_of("the first row", kMostVocabulary), vocabulary = one_of("the vocabulary", kMostVocabulary);
+  if (w.rows > vocabulary - first)
+    fail("rows " + str(first) + " to " + str(int64_t{first} + w.rows) + " of a vocabulary of " + str(vocabulary));
+  if (value(op_.a).bound > vocabulary)
+    fail("token " + str(value(op_.a).bound - 1) + " of a vocabulary of " + str(vocabulary));
+  emit(dst, {Value::floats, value(op_.a).rows, w.columns});
+}
+void Decoder::gather_columns() {
+  const int dst = reg_number(next());
+  op_.a = use(Value::floats);
+  const int n = count(1, 1, kMaxRegisters);
+  if (n != catalog_.ranks()) fail(str(n) + " widths for " + str(catalog_.ranks()) + " ranks");
+  int64_t width = 0;
+  for (int i = 0; i < n; ++i) {
+    const int own = positive("a width");
+    if (i == catalog_.rank() && own != value(op_.a).width)
+      fail("a row has " + str(value(op_.a).width) + " elements, not " + str(own));
+    width += own;
+  }
+  if (width > kMaxElements / 2) fail("a row of " + str(width) + " elements is too large");
+  emit(dst, {Value::floats, value(op_.a).rows, static_cast<int>(width)});
+}
+void Decoder::best_token() {
+  const int dst = reg_number(next());
+  op_.a = use(Value::floats);
+  const int first = one_of("the first token", kMostVocabulary), vocabulary = one_of("the vocabulary", kMostVocabulary);
+  if (value(op_.a).width > vocabulary - first)
+    fail("tokens " + str(first) + " to " + str(int64_t{first} + value(op_.a).width) + " of a vocabulary of " +
+         str(vocabulary));
+  emit(dst, {Value::tokens, value(op_.a).rows, 1, vocabulary});
+}
 
 }  // namespace mj

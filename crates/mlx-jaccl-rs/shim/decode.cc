@@ -11,7 +11,12 @@ const char* opcode_name(int32_t code) {
       "OP_ATTEND", "OP_GATED",  "OP_ADD",    "OP_ROWS",  "OP_SCALE",    "OP_SOFTCAP", "OP_SAMPLE",
       "OP_ALL_SUM", "OP_ALL_GATHER", "OP_EVAL", "OP_MOE", "OP_CONCAT", "OP_ADJUST",
       "OP_MASK"};
-  if (code == OP_HASH) return "OP_HASH";
+  switch (code) {
+    case OP_HASH: return "OP_HASH";
+    case OP_EMBED_PART: return "OP_EMBED_PART";
+    case OP_GATHER_COLUMNS: return "OP_GATHER_COLUMNS";
+    case OP_BEST_TOKEN: return "OP_BEST_TOKEN";
+  }
   return code > 0 && code < static_cast<int32_t>(std::size(names)) ? names[code] : nullptr;
 }
 

@@ -56,6 +56,9 @@ class Decoder {
       case OP_ADJUST: return adjust();
       case OP_MASK: return mask();
       case OP_HASH: return hash();
+      case OP_EMBED_PART: return embed_part();
+      case OP_GATHER_COLUMNS: return gather_columns();
+      case OP_BEST_TOKEN: return best_token();
     }
   }
 
@@ -185,6 +188,9 @@ class Decoder {
   void adjust();
   void mask();
   void hash();
+  void embed_part();
+  void gather_columns();
+  void best_token();
 
   const Catalog& catalog_;
   Program program_;

@@ -72,9 +72,20 @@ enum Opcode : int32_t {
   // dst, x f32 [rows, width]. dst f32 [1, kHashParts]: 16 bits of a hash of the elements' bits in each. Equal bits give
   // equal hashes within one back end; one changed element always changes it. Ranks compare theirs by OP_ALL_GATHER.
   OP_HASH = 30,
+  // dst, tokens, weight, scale f32, first row, vocabulary. As OP_EMBED where the weight holds the rows from `first row` on
+  // of a table of `vocabulary` rows: tokens of other rows give zeros. dst f32 [rows, width of the weight]
+  OP_EMBED_PART = 40,
+  // dst, x f32 [rows, own width], n, then n widths, those of the x of every rank in rank order.
+  // dst f32 [rows, sum of the widths]: as OP_ALL_GATHER, of unequal widths.
+  OP_GATHER_COLUMNS = 41,
+  // dst, x f32 [rows, own width], first token, vocabulary. The columns are logits of the tokens from `first token` on;
+  // the ranks hold all of the vocabulary, in rank order. dst i32 [rows]: the token of the highest logit over all ranks,
+  // the first of equal ones.
+  OP_BEST_TOKEN = 42,
 };
 
 constexpr int kHashParts = 4;
+constexpr int kMostVocabulary = 1 << 24;  // ids travel between ranks as f32
 
 enum RopeMode : int32_t { ROPE_NONE = 0, ROPE_HALF = 1, ROPE_PAIRS = 2 };  // halves: (i, i + d/2); pairs: (2i, 2i + 1)
 enum Activation : int32_t { ACT_SILU = 0, ACT_GELU_TANH = 1, ACT_GELU = 2 };

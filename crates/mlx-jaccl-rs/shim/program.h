@@ -80,6 +80,7 @@ class Catalog {
   virtual bool kv(int handle, KvShape& shape) const = 0;           // false: none
   virtual const Value* persistent(int reg) const = 0;              // null: empty
   virtual int ranks() const = 0;
+  virtual int rank() const = 0;
 };
 
 // Throws std::invalid_argument that names the operation.

@@ -32,6 +32,9 @@ export const Op = {
   ADJUST: 19,
   MASK: 20,
   HASH: 30,
+  EMBED_PART: 40,
+  GATHER_COLUMNS: 41,
+  BEST_TOKEN: 42,
 } as const
 
 export const RopeMode = { NONE: 0, HALF: 1, PAIRS: 2 } as const
@@ -123,6 +126,15 @@ export class CommandBuffer {
     const out = this.#begin(Op.EMBED, 5)
     this.#ints(tokens, weight)
     this.#float(scale)
+    return out
+  }
+
+  /** As embed, where the weight holds the rows from `first` on of a larger table; zeros for tokens of other rows. */
+  embedPart(tokens: Register, weight: Weight, scale: number, first: number, vocabulary: number): Register {
+    const out = this.#begin(Op.EMBED_PART, 7)
+    this.#ints(tokens, weight)
+    this.#float(scale)
+    this.#ints(first, vocabulary)
     return out
   }
 
@@ -241,6 +253,19 @@ export class CommandBuffer {
     this.#room(3)
     this.#ints(Op.ALL_GATHER, out, x)
     return out
+  }
+
+  /** Columns of all ranks side by side; `widths` are those of every rank's x. */
+  gatherColumns(x: Register, widths: readonly number[]): Register {
+    const out = this.#begin(Op.GATHER_COLUMNS, 4 + widths.length)
+    this.#ints(x, widths.length, ...widths)
+    return out
+  }
+
+  /** The token of the highest logit over all ranks; x holds those of the tokens from `first` on. Into `out`. */
+  bestToken(out: Register, x: Register, first: number, vocabulary: number): void {
+    this.#room(5)
+    this.#ints(Op.BEST_TOKEN, out, x, first, vocabulary)
   }
 
   /** f32 [1, HASH_PARTS], 16 bits of a hash of x in each. */

@@ -9,6 +9,11 @@ export interface Model {
   forward(buffer: CommandBuffer, tokens: Register): Register
   /** Logits f32 [rows, vocabulary] of hidden states. */
   logits(buffer: CommandBuffer, hidden: Register): Register
+  /**
+   * The token of the highest logit, i32 [rows], into `tokens`. Over several ranks it moves a pair of numbers a row, where
+   * `logits` moves a row of the vocabulary.
+   */
+  best(buffer: CommandBuffer, hidden: Register, tokens: Register): void
 }
 
 /** `ropeFactors`: the divisors that some checkpoints bring as a tensor, else null. */

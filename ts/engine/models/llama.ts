@@ -2,6 +2,7 @@
 
 import {
   attention,
+  best,
   describeAttention,
   describeEmbedding,
   describeHead,
@@ -42,5 +43,6 @@ export function llama(plan: WeightPlan, ropeFactors: Float32Array | null): Model
       return x
     },
     logits: (buffer, hidden) => logits(buffer, head, hidden),
+    best: (buffer, hidden, tokens) => best(buffer, head, hidden, tokens),
   }
 }

@@ -162,6 +162,22 @@ for (const [name, model] of [
       /OP_LINEAR \(operation 3\): a row has 96 elements, weight 0 takes 64/u,
     )
     t.throws(
+      run((b) => void b.embedPart(b.tokens(Int32Array.of(1), NONE), Weight.EMBEDDING, 1, 5, VOCABULARY)),
+      /OP_EMBED_PART \(operation 1\): rows 5 to 101 of a vocabulary of 96/u,
+    )
+    t.throws(
+      run((b) => void b.gatherColumns(b.embed(b.tokens(Int32Array.of(1), NONE), Weight.EMBEDDING, 1), [65])),
+      /OP_GATHER_COLUMNS \(operation 2\): a row has 64 elements, not 65/u,
+    )
+    t.throws(
+      run((b) => void b.gatherColumns(b.embed(b.tokens(Int32Array.of(1), NONE), Weight.EMBEDDING, 1), [64, 64])),
+      /OP_GATHER_COLUMNS \(operation 2\): 2 widths for 1 ranks/u,
+    )
+    t.throws(
+      run((b) => b.bestToken(0, b.embed(b.tokens(Int32Array.of(1), NONE), Weight.EMBEDDING, 1), 40, VOCABULARY)),
+      /OP_BEST_TOKEN \(operation 2\): tokens 40 to 104 of a vocabulary of 96/u,
+    )
+    t.throws(
       run((b) => b.batch([[handle, 1, 3]])),
       /position 3 of sequence \d+, which has 0/u,
     )

@@ -2,6 +2,7 @@
 
 import {
   attention,
+  best,
   describeAttention,
   describeEmbedding,
   describeHead,
@@ -48,5 +49,6 @@ export function qwen3Moe(plan: WeightPlan, ropeFactors: Float32Array | null): Mo
       return x
     },
     logits: (buffer, hidden) => logits(buffer, head, hidden),
+    best: (buffer, hidden, tokens) => best(buffer, head, hidden, tokens),
   }
 }

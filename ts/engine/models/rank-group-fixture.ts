@@ -1,10 +1,10 @@
 // Test fixture: one rank of a native group in a thread or process of its own, which does what it is told and says what
 // came out.
 
-import { type GroupCounters, groupCounters, type RankGroupOptions } from "mlx-jaccl-rs"
+import { Checkpoint, type GroupCounters, groupCounters, type RankGroupOptions } from "mlx-jaccl-rs"
 import { parentPort, workerData } from "node:worker_threads"
 import { CommandBuffer, NONE } from "./command-buffer.ts"
-import { openMlx, openRandomModel, Weight } from "./random-model-fixture.ts"
+import { openMlx, openRandomModel, VOCABULARY, Weight } from "./random-model-fixture.ts"
 
 export interface GroupRankStart {
   readonly rank: number
@@ -31,6 +31,12 @@ export type GroupRankOrder =
     }
   /** Embeds tokens, times rank + 1; sums and gathers them over the ranks. */
   | { readonly kind: "collect"; readonly tokens: readonly number[] }
+  /** Tokens through an embedding and a head of which each rank has the rows [from, to). */
+  | {
+      readonly kind: "divide"
+      readonly shares: readonly (readonly [from: number, to: number])[]
+      readonly tokens: readonly number[]
+    }
   | { readonly kind: "say"; readonly to: number; readonly text: string }
   | { readonly kind: "hear"; readonly from: number; readonly timeoutMs: number }
   | { readonly kind: "count" }
@@ -44,10 +50,15 @@ export interface GroupRankAnswer {
   readonly sum?: Float32Array
   readonly gathered?: Float32Array
   readonly text?: string | null
+  /** Of "divide": the logits that one rank computes by itself, and the tokens that are best. */
+  readonly whole?: Float32Array
+  readonly best?: Int32Array
 }
 
 const HOST = "127.0.0.1"
 const HIDDEN = 64
+/** Number of the weight that only "divide" has. */
+const PART = 900
 
 /** What a thread and a process have alike. */
 interface Parent {
@@ -88,6 +99,34 @@ function serve(port: Parent, { rank, folder, operationMs, executor = "auto" }: G
     return answer
   }
 
+  function divide(shares: readonly (readonly [number, number])[], tokens: readonly number[]): GroupRankAnswer {
+    const [from, to] = shares[rank] ?? [0, 0]
+    const slice = { name: "embedding", rowStart: from, rowEnd: to, columnStart: 0, columnEnd: -1 }
+    engine.loadWeight(PART, new Checkpoint(folder), { parts: [slice], kind: "matrix" })
+    const buffer = new CommandBuffer()
+    const ids = buffer.tokens(Int32Array.from(tokens), NONE)
+    const embedded = buffer.allSum(buffer.embedPart(ids, PART, 2, from, VOCABULARY))
+    const logits = buffer.linear(embedded, PART)
+    const gathered = buffer.gatherColumns(
+      logits,
+      shares.map(([first, end]) => end - first),
+    )
+    const whole = buffer.linear(buffer.embed(ids, Weight.EMBEDDING, 2), Weight.EMBEDDING)
+    buffer.bestToken(0, logits, from, VOCABULARY)
+    buffer.evaluate([gathered, whole, 0])
+    engine.exec(buffer.tape, buffer.length)
+    const answer = {
+      gathered: new Float32Array(tokens.length * VOCABULARY),
+      whole: new Float32Array(tokens.length * VOCABULARY),
+      best: new Int32Array(tokens.length),
+    }
+    engine.readFloats(gathered, answer.gathered)
+    engine.readFloats(whole, answer.whole)
+    engine.readTokens(0, answer.best)
+    engine.freeWeight(PART)
+    return answer
+  }
+
   function obey(order: GroupRankOrder): GroupRankAnswer {
     switch (order.kind) {
       case "connect": {
@@ -105,6 +144,8 @@ function serve(port: Parent, { rank, folder, operationMs, executor = "auto" }: G
       }
       case "collect":
         return collect(order.tokens)
+      case "divide":
+        return divide(order.shares, order.tokens)
       case "say":
         engine.groupSend(order.to, Buffer.from(order.text))
         return {}

@@ -26,10 +26,15 @@ interface Rank {
   obey(order: GroupRankOrder): Promise<GroupRankAnswer>
 }
 
-async function startRanks(t: Test, size: number, operationMs = 20_000): Promise<Rank[]> {
+async function startRanks(
+  t: Test,
+  size: number,
+  operationMs = 20_000,
+  executor: GroupRankStart["executor"] = "auto",
+): Promise<Rank[]> {
   return await Promise.all(
     Array.from({ length: size }, async (_, rank): Promise<Rank> => {
-      const start: GroupRankStart = { rank, folder, operationMs }
+      const start: GroupRankStart = { rank, folder, operationMs, executor }
       const worker = new Worker(new URL("./rank-group-fixture.js", import.meta.url), { workerData: start })
       t.teardown(() => worker.terminate())
       const next = async (): Promise<GroupRankAnswer> => (await once(worker, "message"))[0]
@@ -78,6 +83,39 @@ for (const size of [2, 3, 4]) {
 
 function same(a: Float32Array | undefined, b: Float32Array): boolean {
   return a !== undefined && Buffer.from(a.buffer).equals(Buffer.from(b.buffer))
+}
+
+for (const executor of ["auto", "mlx"] as const) {
+  t.test(`a vocabulary that is divided over the ranks gives the logits of one rank (${executor})`, async (t) => {
+    const tokens = [0, 95, 31, 32, 33, 5, 80]
+    for (const shares of [
+      [
+        [0, 48],
+        [48, 96],
+      ],
+      [
+        [0, 32],
+        [32, 80],
+        [80, 96],
+      ],
+    ] as const) {
+      const ranks = await startRanks(t, shares.length, 20_000, executor)
+      await joinAll(ranks)
+      const answers = await Promise.all(ranks.map((rank) => rank.obey({ kind: "divide", shares, tokens })))
+      for (const { error, gathered = new Float32Array(), whole = new Float32Array(), best } of answers) {
+        t.equal(error, undefined)
+        if (executor === "auto") t.ok(same(gathered, whole), "to the bit")
+        else t.ok(gathered.every((value, i) => Math.abs(value - (whole[i] ?? Number.NaN)) < 1e-4))
+        const rows = tokens.map((_, row) => [...whole.subarray(row * VOCABULARY, (row + 1) * VOCABULARY)])
+        t.same(
+          [...(best ?? [])],
+          rows.map((row) => row.indexOf(Math.max(...row))),
+          "and the best token of each row",
+        )
+      }
+      await Promise.all(ranks.map((rank) => rank.obey({ kind: "leave" })))
+    }
+  })
 }
 
 t.test("messages come whole and in order, and none in time is null", async (t) => {

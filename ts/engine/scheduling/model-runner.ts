@@ -9,7 +9,7 @@
 
 import type { NativeEngine } from "mlx-jaccl-rs"
 import { EngineError } from "../errors.ts"
-import { CommandBuffer, type Model, NONE } from "../models/index.ts"
+import { CommandBuffer, type Model, NONE, SampleWord } from "../models/index.ts"
 import { type Alternative, alternatives } from "../sampling/index.ts"
 import type { KvSequences } from "./kv-memory.ts"
 import { createRankAgreement } from "./rank-agreement.ts"
@@ -94,6 +94,12 @@ export function createModelRunner(
       return
     }
     const sampled = sampledRows.length === row ? hidden : buffer.rows(hidden, Int32Array.from(sampledRows))
+    // Rows that only their best token is wanted of spare the ranks the exchange of whole logits.
+    if (ranks > 1 && isPlainGreedy(plan)) {
+      model.best(buffer, sampled, out.tokens)
+      buffer.evaluate([out.tokens])
+      return
+    }
     const raw = model.logits(buffer, sampled)
     if (plan.maskedRows.length === 0) {
       encodeSampling(plan, raw, null)
@@ -164,6 +170,12 @@ export function createModelRunner(
       return { tokens, logprobs, alternatives: byRow }
     },
   }
+}
+
+function isPlainGreedy({ adjustments, maskedRows, logprobs, sampleRows }: StepPlan): boolean {
+  if (adjustments.length > 0 || maskedRows.length > 0 || logprobs.some((count) => count >= 0)) return false
+  // Bits of a temperature of 0.
+  return logprobs.every((_, row) => sampleRows[row * SampleWord.WORDS + SampleWord.TEMPERATURE] === 0)
 }
 
 function rowsWithAlternatives(plan: StepPlan): readonly number[] {

@@ -125,6 +125,9 @@ void ArrayExecutor::build(Step& step, const Instruction& in) {
     }
     case OP_ALL_SUM: out = step.collectives.sum(step.at(in.a), s); break;
     case OP_ALL_GATHER: out = step.collectives.gather(step.at(in.a), s); break;
+    case OP_EMBED_PART: out = embed_part(step, in); break;
+    case OP_GATHER_COLUMNS: out = gather_columns(step, in); break;
+    case OP_BEST_TOKEN: out = best_token(step, in); break;
     case OP_MOE: out = moe(step, in); break;
     case OP_CONCAT: {
       std::vector<mx::array> parts;

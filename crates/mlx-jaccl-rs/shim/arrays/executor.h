@@ -24,6 +24,7 @@ class ArrayExecutor final : public Executor {
 
  protected:
   int ranks() const override { return group_->size(); }
+  int rank() const override { return group_->rank(); }
   Submitted run(Program&&, std::vector<mx::array> inputs, std::vector<OutcomePtr> needed) override;
   size_t store_dense(int id, const void* data, Elements, int rows, int columns) override;
   size_t store_affine(int id, const uint32_t* words, const void* scales, const void* biases, Elements, int rows,
@@ -55,6 +56,9 @@ class ArrayExecutor final : public Executor {
   Layout lay_out(const Batch&) const;
   mx::array gated(const mx::array& x, int activation);
   mx::array moe(Step&, const Instruction&);
+  mx::array embed_part(Step&, const Instruction&);
+  mx::array gather_columns(Step&, const Instruction&);
+  mx::array best_token(Step&, const Instruction&);
   ArraySequences& kv(int store) const { return static_cast<ArraySequences&>(sequences(store)); }
 
   bool cpu_, cuda_;

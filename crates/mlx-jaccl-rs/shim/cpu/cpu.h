@@ -49,7 +49,8 @@ int threads_of(const Context&);
 void linear(Context&, const float* x, int rows, const Matrix& w, const float* bias, const float* residual, float* y);
 // y [rows, n] = x [rows, k] . w[first .. first + n)^T: one expert of a stack. first and n are multiples of 16, or cover w.
 void linear_part(Context&, const float* x, int rows, const Matrix& w, int first, int n, float* y);
-void embed(Context&, const int32_t* ids, int rows, const Matrix& w, float scale, float* y);
+// Rows of the table that w is a part of, from its row `first` on; zeros for ids of other parts of the vocabulary.
+void embed(Context&, const int32_t* ids, int rows, const Matrix& w, int first, int vocabulary, float scale, float* y);
 void rms_norm(Context&, const float* x, int rows, int width, const float* weight, float weight_offset, float eps,
               float* y);
 enum class Activation { silu = 0, gelu_tanh = 1, gelu = 2 };
@@ -85,10 +86,6 @@ struct Segment {
 // Throws std::length_error when no block is free. start must be <= kv_length; positions from start on are rewritten.
 Segment kv_reserve(KvStore&, int handle, int first_row, int rows, int start);
 void kv_apply_copies(const KvStore&, const Segment&);
-// Positions [from, to) as keys [layers, kv heads, to - from, head dim], then values alike. While no step runs.
-void kv_read(const KvStore&, int handle, int from, int to, float* out);
-// Writes `positions` of them behind the last one. Throws std::length_error when no block is free. While no step runs.
-void kv_append(KvStore&, int handle, int positions, const float* from);
 
 struct RopeParameters {
   int query_heads, kv_heads, head_dim, rope_dims, mode;  // mode: 0 none, 1 halves, 2 pairs

@@ -56,15 +56,22 @@ void dense_row(const PackedWeight& w, const uint8_t* p, int lane, float factor, 
 
 }  // namespace
 
-void embed(Context& c, const int32_t* ids, int rows, const Matrix& m, float factor, float* y) {
+void embed(Context& c, const int32_t* ids, int rows, const Matrix& m, int first, int vocabulary, float factor,
+           float* y) {
   const PackedWeight& w = m.packed;
   for (int r = 0; r < rows; r++)
-    if (ids[r] < 0 || ids[r] >= w.n) throw std::out_of_range("embed: token id outside the vocabulary");
-  for_ranges(c, rows, 8, [&](size_t first, size_t last, int) {
-    for (size_t r = first; r < last; r++) {
-      const uint8_t* block = w.data + size_t(ids[r] / kLanes) * w.block_bytes;
+    if (ids[r] < 0 || ids[r] >= vocabulary) throw std::out_of_range("embed: token id outside the vocabulary");
+  for_ranges(c, rows, 8, [&](size_t begin, size_t end, int) {
+    for (size_t r = begin; r < end; r++) {
+      const int id = ids[r] - first;
+      float* out = y + r * w.k;
+      if (id < 0 || id >= w.n) {
+        memset(out, 0, size_t(w.k) * sizeof(float));
+        continue;
+      }
+      const uint8_t* block = w.data + size_t(id / kLanes) * w.block_bytes;
       auto row = w.format <= kInt8 ? quantized_row : dense_row;
-      row(w, block, ids[r] % kLanes, factor, y + r * w.k);
+      row(w, block, id % kLanes, factor, out);
     }
   });
 }

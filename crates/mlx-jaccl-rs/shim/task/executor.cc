@@ -44,10 +44,6 @@ class BlockSequences final : public Sequences {
     const cpu::KvStats s = cpu::kv_stats(*store_);
     return {s.blocks_total, s.blocks_used, cpu::kBlock, s.sequences, s.block_bytes, s.bytes_total, s.bytes_used};
   }
-  void read(int handle, int from, int to, float* out) override { cpu::kv_read(*store_, handle, from, to, out); }
-  void append(int handle, int positions, const float* from) override {
-    cpu::kv_append(*store_, handle, positions, from);
-  }
   cpu::KvStore& store() const { return *store_; }
 
  private:
@@ -84,6 +80,7 @@ class TaskExecutor final : public Executor {
 
  protected:
   int ranks() const override { return machine_->group->size(); }
+  int rank() const override { return machine_->group->rank(); }
   size_t store_dense(int id, const void* data, Elements type, int rows, int columns) override {
     return keep(id, cpu::pack_dense(data, element_type(type), rows, columns));
   }

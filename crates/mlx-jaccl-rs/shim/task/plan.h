@@ -42,7 +42,8 @@ struct Machine {
   std::shared_ptr<Group> group;
   Arena arena;
   CollectiveTimes collectives;
-  std::vector<int> picked;  // scratch of OP_MOE
+  std::vector<int> picked;     // scratch of OP_MOE
+  std::vector<float> columns;  // scratch of OP_GATHER_COLUMNS
 };
 
 struct PlannedInstruction {

@@ -7,6 +7,7 @@
 
 #include "hash.h"
 #include "plan.h"
+#include "vocabulary.h"
 
 namespace mj {
 
@@ -48,7 +49,11 @@ class Runner {
     switch (in.code) {
       case OP_TOKENS: return tokens(in, w);
       case OP_EMBED:
-        return cpu::embed(context_, ints(in.a), value(in.a).rows, *o.matrix[0], as_float(w[3]), floats(in.dst));
+        return cpu::embed(context_, ints(in.a), value(in.a).rows, *o.matrix[0], 0, cpu::matrix_rows(*o.matrix[0]),
+                          as_float(w[3]), floats(in.dst));
+      case OP_EMBED_PART:
+        return cpu::embed(context_, ints(in.a), value(in.a).rows, *o.matrix[0], w[4], w[5], as_float(w[3]),
+                          floats(in.dst));
       case OP_RMS_NORM:
         return cpu::rms_norm(context_, floats(in.a), value(in.a).rows, value(in.a).width, o.vector[0], as_float(w[4]),
                              as_float(w[3]), floats(in.dst));
@@ -74,6 +79,11 @@ class Runner {
         return timed(in, [&] { m_.group->all_sum(floats(in.a), count(in.a), floats(in.dst)); });
       case OP_ALL_GATHER:
         return timed(in, [&] { m_.group->all_gather(floats(in.a), value(in.a).rows, value(in.a).width, floats(in.dst)); });
+      case OP_GATHER_COLUMNS:
+        return timed(in, [&] {
+          gather_columns(*m_.group, floats(in.a), value(in.a).rows, w + 3, m_.columns, floats(in.dst));
+        });
+      case OP_BEST_TOKEN: return best_token(in, w);
       case OP_MOE: return moe(in, w, o);
       case OP_CONCAT: return concat(in);
       case OP_ADJUST: return adjust(in, w);
@@ -128,6 +138,13 @@ class Runner {
     for (int i = 0; i < rows; ++i)
       if (out[i] < 0 || out[i] >= vocabulary)
         throw std::runtime_error("sampling found no token: logits are not numbers");
+  }
+  void best_token(const Instruction& in, const int32_t* w) {
+    const int rows = value(in.a).rows, width = value(in.a).width;
+    int32_t* out = ints(in.dst);
+    rows_.assign(rows, cpu::SampleRow{});
+    cpu::sample(context_, floats(in.a), rows, width, rows_.data(), out, nullptr);
+    timed(in, [&] { best_of_ranks(*m_.group, floats(in.a), rows, width, w[2], out); });
   }
   void adjust(const Instruction& in, const int32_t* w) {
     adjustments_.clear();

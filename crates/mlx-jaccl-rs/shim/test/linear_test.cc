@@ -124,14 +124,22 @@ TEST("an embedding is a row of the weight times the scale", [] {
     std::vector<int32_t> ids;
     for (int i = 0; i < 40; i++) ids.push_back(i * 7 % n);
     std::vector<float> y(ids.size() * k);
-    embed(*c, ids.data(), int(ids.size()), *w.matrix, 3, y.data());
+    embed(*c, ids.data(), int(ids.size()), *w.matrix, 0, n, 3, y.data());
     double worst = 0;
     for (size_t r = 0; r < ids.size(); r++)
       for (int i = 0; i < k; i++)
         worst = std::max(worst, std::fabs(y[r * k + i] - 3 * w.values[size_t(ids[r]) * k + i]));
     CHECK(worst < 1e-5, "%g", worst);
+    // The same rows as the middle part of a larger table, which others hold the rest of.
+    std::vector<int32_t> moved = ids;
+    for (auto& id : moved) id += 5;
+    moved[0] = 4, moved[1] = n + 5;
+    std::vector<float> part(y.size());
+    embed(*c, moved.data(), int(moved.size()), *w.matrix, 5, n + 6, 3, part.data());
+    std::fill_n(y.begin(), 2 * k, 0.0f);
+    CHECK(part == y, "%d rows of another table", n);
     ids[3] = n;
-    CHECK_THROWS(std::out_of_range, embed(*c, ids.data(), int(ids.size()), *w.matrix, 1, y.data()));
+    CHECK_THROWS(std::out_of_range, embed(*c, ids.data(), int(ids.size()), *w.matrix, 0, n, 1, y.data()));
   }
 })
 
