@@ -84,11 +84,11 @@ export async function openLinkGroup(options: LinkTestOptions): Promise<LinkGroup
       onLine: (rank, line) => options.onLine(`rank ${rank}: ${line}`),
     }),
     secret: await loadSecret(resolve(options.stateFolder ?? join(homedir(), ".mlx-jaccl-cluster"))),
-    rankOptions: (rank) =>
+    rankOptions: (rank, members) =>
       ({
         version,
         engine: { threads: 1, ...options.engine },
-        ...rankPlaceOptions(layout, rank),
+        ...rankPlaceOptions(layout, rank, members),
         links: true,
       }) satisfies RankOptions,
     events: {

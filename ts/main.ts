@@ -61,6 +61,8 @@ export interface ServeOptions {
   readonly engine?: Partial<TokenHalfOptions> | undefined
   /** How large a share of the model each rank takes. Default: the weights of the hostfile, or even shares. */
   readonly shares?: readonly number[] | undefined
+  /** A host that stays away for so long is left out, where the model fits into the others. Default: never. */
+  readonly shrinkAfterMs?: number | undefined
   /** When a rank counts as lost; tests shorten them. */
   readonly deadlines?: ProcessIsolationOptions["deadlines"]
   /** How ranks reach each other and the front; tests put a proxy between. */
@@ -72,6 +74,8 @@ export interface ServeOptions {
 /** Failures in a row, before the server was ever ready, that end it. */
 const START_ATTEMPTS = 3
 export const SHUTDOWN_TIMEOUT_MS = 30_000
+/** Answers wait for their model: as long as a host may stay away, and for a start. */
+const RECOVERY_MS = 60_000
 
 /**
  * Serves until SIGTERM or SIGINT; no process is left when it resolves. The exit code is 0 after a signal, 2 where the
@@ -122,6 +126,8 @@ async function run(given: ServeOptions, signals: Signals, closers: (() => Promis
     textPool,
     ...(options.requests === undefined ? {} : { limits: { requests: options.requests } }),
     ...(options.replay === undefined ? {} : { replay: options.replay }),
+    retriesLoads: options.isolation !== "thread",
+    recoveryMs: RECOVERY_MS + (options.shrinkAfterMs ?? 0),
   })
   closers.push(() => engine.close())
   isolation.link.onNotice((notice) => {
@@ -238,12 +244,13 @@ async function startIsolation(
     version: place.version,
     secret: await loadSecret(stateFolder),
     command: [process.execPath, options.program ?? join(PROGRAM_FOLDER, "bin", "mlx-cluster.js"), "rank"],
-    rankOptions: (rank) =>
+    rankOptions: (rank, members) =>
       ({
         version: place.version,
         engine: { referenceFolder: join(stateFolder, "references"), ...engine },
-        ...rankPlaceOptions(layout, rank),
+        ...rankPlaceOptions(layout, rank, members),
       }) satisfies RankOptions,
+    shrinkAfterMs: options.shrinkAfterMs,
     deadlines: options.deadlines,
     route: options.route,
     events,

@@ -1,7 +1,7 @@
 // Which ranks there are and where each of them runs: one a host of the hostfile, or several on this machine.
 
 import { homedir } from "node:os"
-import type { Address, Backend, Hostfile, LinkStatus } from "./control/index.ts"
+import { type Address, type Backend, type Hostfile, hostsAmong, type LinkStatus } from "./control/index.ts"
 import type { RankTransport } from "./engine/index.ts"
 import { PROGRAM_FOLDER } from "./program.ts"
 import type { RankOptions } from "./rank.ts"
@@ -21,6 +21,8 @@ export interface RankLayout {
   address(rank: number): string | null
   /** What ssh is to call, and the folder of this program there; null: the rank runs on this machine. */
   remote(rank: number): { readonly ssh: string; readonly folder: string } | null
+  /** These ranks without the others. Throws where no way joins them. */
+  among(members: readonly number[]): Pick<RankLayout, "weights" | "links" | "transport">
 }
 
 const MAX_LOCAL_RANKS = 4
@@ -43,15 +45,21 @@ export function rankLayout(
     throw new StartError(`the shares are ${size} numbers above 0, one for each rank`)
   }
   if (hosts.length === 1) {
+    const backend = hostfile.backend ?? "tcp"
+    const everybody = Array.from({ length: ranks }, (_, rank) => rank)
+    const among: RankLayout["among"] = (members) => ({
+      weights: pickFrom(shares, members),
+      links: localLinks(members, backend),
+      transport: localTransport(members.length, backend),
+    })
     return {
       size: ranks,
-      weights: shares,
-      hostnames: Array.from({ length: ranks }, () => hosts[0]?.ssh ?? "localhost"),
-      links: ranks === 1 ? [] : localLinks(ranks, hostfile.backend ?? "tcp"),
-      transport: localTransport(ranks, hostfile.backend ?? "tcp"),
+      ...among(everybody),
+      hostnames: everybody.map(() => hosts[0]?.ssh ?? "localhost"),
       control: { host: LOOPBACK, port: controlPort },
       address: () => LOOPBACK,
       remote: () => null,
+      among,
     }
   }
   if (ranks > 1) {
@@ -72,7 +80,20 @@ export function rankLayout(
       const host = hosts[rank]
       return rank === 0 || host === undefined ? null : { ssh: host.ssh, folder: host.dir ?? PROGRAM_FOLDER }
     },
+    among(members) {
+      const fewer = hostsAmong(hostfile, members)
+      const at = (index: number) => members[index] ?? 0
+      return {
+        weights: pickFrom(shares ?? weightsOf(hostfile), members),
+        links: fewer.topology.links.map((link) => ({ ...link, from: at(link.from), to: at(link.to) })),
+        transport: transportOf(fewer),
+      }
+    },
   }
+}
+
+function pickFrom(weights: readonly number[] | undefined, members: readonly number[]): readonly number[] | undefined {
+  return weights === undefined ? undefined : members.map((rank) => weights[rank] ?? 1)
 }
 
 function weightsOf({ hosts }: Hostfile): readonly number[] | undefined {
@@ -84,9 +105,12 @@ function weightsOf({ hosts }: Hostfile): readonly number[] | undefined {
 export function rankPlaceOptions(
   layout: RankLayout,
   rank: number,
-): Pick<RankOptions, "address" | "folders" | "weights"> {
-  const { weights } = layout
-  return { address: layout.address(rank), folders: { program: PROGRAM_FOLDER, home: homedir() }, weights }
+  members: readonly number[],
+): Pick<RankOptions, "address" | "folders" | "weights" | "place"> {
+  // One that is only asked whether it is there takes no part.
+  const place = { rank: Math.max(0, members.indexOf(rank)), size: members.length }
+  const weights = members.length === layout.size ? layout.weights : layout.among(members).weights
+  return { address: layout.address(rank), folders: { program: PROGRAM_FOLDER, home: homedir() }, weights, place }
 }
 
 function transportOf({ hosts, topology }: Hostfile): RankTransport {
@@ -109,8 +133,7 @@ function localTransport(size: number, backend: Backend): RankTransport {
 /** As Macs count their Thunderbolt ports. */
 const FIRST_PORT = 1
 
-function localLinks(size: number, backend: Backend): RankLayout["links"] {
-  const ranks = Array.from({ length: size }, (_, rank) => rank)
+function localLinks(ranks: readonly number[], backend: Backend): RankLayout["links"] {
   const transport = backend === "jaccl-ring" ? "jaccl" : backend
   return ranks.flatMap((from) => ranks.filter((to) => to !== from).map((to) => ({ from, to, transport, device: "" })))
 }

@@ -4,6 +4,13 @@
 import { randomBytes } from "node:crypto"
 import { type Address, ControlError, type RankConnection } from "./control/index.ts"
 import type { RankGroupPlace, RankTransport } from "./engine/index.ts"
+import { interfaceSpeed } from "./interface-speed.ts"
+
+/** What a rank says of itself before it meets the others. */
+interface Listening extends Address {
+  /** Of the interface of its address; null: nothing tells. */
+  readonly bytesPerSecond: number | null
+}
 
 const LISTEN_TASK = "group.listen"
 const CONNECT_TASK = "group.connect"
@@ -17,28 +24,37 @@ type Meeting = Awaited<ReturnType<RankGroupPlace["meet"]>>
 /** Where rank `from` reaches another rank, or the front, that listens at `address`. */
 export type Route = (from: number, to: number | "front", address: Address) => Promise<Address>
 
-/** The front's end, once every rank of an epoch is connected: the connections in rank order. */
+/**
+ * The front's end, once every rank of an epoch is connected: the connections in rank order. Resolves with what the
+ * interface of each rank carries at best, in bytes a second.
+ */
 export async function introduceRanks(
-  connections: readonly Pick<RankConnection, "task">[],
+  connections: readonly Pick<RankConnection, "task" | "rank">[],
   transport: RankTransport,
   route: Route | null = null,
-): Promise<void> {
-  const listening = await Promise.all(connections.map((rank) => rank.task(LISTEN_TASK, null, LISTEN_MS)))
+): Promise<readonly (number | null)[]> {
+  const answers = await Promise.all(connections.map((rank) => rank.task(LISTEN_TASK, null, LISTEN_MS)))
+  // The ranks are authenticated and of the same version.
+  const listening = answers as Listening[]
   const meeting: Meeting = {
     transport,
-    // The ranks are authenticated and of the same version.
-    addresses: listening as Address[],
+    addresses: listening.map(({ host, port }) => ({ host, port })),
     nonce: randomBytes(NONCE_BYTES).toString("hex"),
   }
   await Promise.all(
-    connections.map(async (rank, from) => {
+    connections.map(async (from) => {
       const addresses =
         route === null
           ? meeting.addresses
-          : await Promise.all(meeting.addresses.map(async (address, to) => await route(from, to, address)))
-      await rank.task(CONNECT_TASK, { ...meeting, addresses }, CONNECT_MS)
+          : await Promise.all(
+              meeting.addresses.map(
+                async (address, to) => await route(from.rank, connections[to]?.rank ?? to, address),
+              ),
+            )
+      await from.task(CONNECT_TASK, { ...meeting, addresses }, CONNECT_MS)
     }),
   )
+  return listening.map(({ bytesPerSecond }) => bytesPerSecond)
 }
 
 export interface RankIntroduction {
@@ -71,7 +87,10 @@ export function createRankIntroduction(self: Omit<RankGroupPlace, "meet">): Rank
             },
           },
     async task(name, body) {
-      if (size > 1 && name === LISTEN_TASK) return { host: self.host, port: await listening } satisfies Address
+      if (size > 1 && name === LISTEN_TASK) {
+        const bytesPerSecond = await interfaceSpeed(self.host)
+        return { host: self.host, port: await listening, bytesPerSecond } satisfies Listening
+      }
       if (size === 1 || name !== CONNECT_TASK) throw new ControlError("task_failed", `this rank knows no task ${name}`)
       // The front is authenticated and of the same version.
       tellMeeting(body as Meeting)

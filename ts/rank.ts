@@ -32,6 +32,8 @@ export interface RankOptions {
   readonly folders: { readonly program: string; readonly home: string }
   /** How large a share of the model each rank takes; undefined: even shares. */
   readonly weights?: readonly number[] | undefined
+  /** Among the ranks that start together: where hosts stay away, they are fewer than the control plane counts. */
+  readonly place: { readonly rank: number; readonly size: number }
   /** Measures links instead of serving a model. */
   readonly links?: boolean
 }
@@ -76,8 +78,7 @@ export async function runRank(): Promise<void> {
     const version = await programVersion()
     const options = rankOptions(spec.options, version)
     const introduction = createRankIntroduction({
-      rank: spec.rank,
-      size: spec.size,
+      ...options.place,
       weights: options.weights,
       host: options.address ?? (await addressTowards(spec.coordinator.host, spec.coordinator.port)),
       folders: [

@@ -60,9 +60,14 @@ t.test("the dashboard over two ranks under load", { skip: skipBrowser, timeout: 
     for (const row of ["First token", "Between tokens", "Queue wait", "Prefill", "End to end", "Step", "Collectives"])
       t.match(latency, new RegExp(`${row} [\\d.]+ m?s [\\d.]+ m?s`), row)
     t.match(await text(page, "cache"), /[\d.]+% of prompt tokens found/)
-    t.equal(await page.locator("svg.topology .box.ok").count(), 2)
-    t.equal(await page.locator("svg.topology .wire.ok").count(), 1)
-    t.match(await text(page, "link"), /Rank 0 ↔ rank 1 tcp Active.*Collectives [\d,]+/i)
+    t.equal(await page.locator("svg.topology.wide .box.ok").count(), 2)
+    t.equal(await page.locator("svg.topology.wide .wire.ok").count(), 1)
+    t.match(
+      await text(page, "link"),
+      /Rank 0 ↔ rank 1 tcp Active Bandwidth [\d.]+ GB\/s Latency [\d.]+ µs.*ago.*\d+% of the best that was measured.*Collectives [\d,]+/i,
+    )
+    t.match(await text(page, "nodes"), /Verified The ranks answer as one alone does 16 of 16 tokens equal · MLX [\d.]+/)
+    t.match(await text(page, "nodes"), /50% of the model.*Transport TCP, guarded.*MLX_METAL_FAST_SYNCH off/i)
     // Each rank reports every two seconds.
     await shown(
       page,
@@ -136,7 +141,7 @@ t.test("the dashboard over two ranks under load", { skip: skipBrowser, timeout: 
     await shown(
       page,
       `/DISCONNECTED/.test(document.querySelector("#panel-nodes .node.bad")?.textContent)
-        && document.querySelector("svg.topology .wire.bad") !== null`,
+        && document.querySelector("svg.topology.wide .wire.bad") !== null`,
       NOTICED_MS,
     )
     const nodeMs = performance.now() - killedMs
@@ -145,7 +150,7 @@ t.test("the dashboard over two ranks under load", { skip: skipBrowser, timeout: 
     await page.locator("#panel-errors code", { hasText: "rank_lost" }).waitFor()
     t.match(await text(page, "errors"), /Cause .*SIGKILL.*Cure/i)
     await shown(page, `document.querySelectorAll("#panel-nodes .node.ok").length === 2`, HEALED_MS)
-    await shown(page, `document.querySelectorAll("svg.topology .wire.ok").length === 1`, HEALED_MS)
+    await shown(page, `document.querySelectorAll("svg.topology.wide .wire.ok").length === 1`, HEALED_MS)
     const before = await figure(page, "overview", "Tokens")
     await shown(
       page,

@@ -4,7 +4,7 @@ import { fileURLToPath } from "node:url"
 import t from "tap"
 import { runFaults } from "./testing/fault-matrix.ts"
 import { LINK_FAULTS } from "./testing/link-faults.ts"
-import { RANK_FAULTS } from "./testing/rank-faults.ts"
+import { RANK_FAULTS, START_FAULTS } from "./testing/rank-faults.ts"
 
 const ROOT = fileURLToPath(new URL("../../", import.meta.url))
 process.env["MLX_CLUSTER_JACCL"] ??= `${ROOT}target/fake-verbs/libmlx_jaccl_verbs.so`
@@ -13,7 +13,7 @@ const skip = process.platform === "linux" ? false : "fake verbs are for Linux"
 const timeout = 1_800_000
 
 t.test("faults of a mesh of two ranks", { skip, timeout }, async (t) => {
-  await runFaults(t, 2, [...LINK_FAULTS, ...RANK_FAULTS.slice(0, 2)], "jaccl")
+  await runFaults(t, 2, [...LINK_FAULTS, ...RANK_FAULTS, ...START_FAULTS], "jaccl")
 })
 
 /** A ring hands sums on: what is damaged reaches every rank alike. */

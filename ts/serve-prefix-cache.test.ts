@@ -10,9 +10,17 @@ t.teardown(async () => {
 })
 const url = await server.ready
 
-async function post(fields: object): Promise<{ readonly cached: number; readonly text: string }> {
+async function post(
+  fields: object,
+  address = url,
+  key = "",
+): Promise<{ readonly cached: number; readonly text: string }> {
   const body = JSON.stringify({ temperature: 0, max_tokens: 12, ...fields })
-  const response = await fetch(`${url}/v1/chat/completions`, { method: "POST", body })
+  const response = await fetch(`${address}/v1/chat/completions`, {
+    method: "POST",
+    headers: { authorization: `Bearer ${key}` },
+    body,
+  })
   const { choices, usage } = JSON.parse(await response.text())
   return { cached: usage.prompt_tokens_details.cached_tokens, text: JSON.stringify(choices) }
 }
@@ -41,4 +49,33 @@ t.test("a request says how much of its prompt was cached, and what kept the rest
   t.match(last.cache.prompt_text, /^ ?Fri|^ ?F/u)
   t.equal(second.cache, null)
   t.equal(oldest.cache, null)
+})
+
+t.test("requests of another cache_salt are strangers, and those of the same one are not", async (t) => {
+  const ask = about("Sunday", "What is the capital of Norway?")
+  const salted = { ...ask, cache_salt: "tenant a" }
+  await post(ask)
+  t.equal((await post(salted)).cached, 0)
+  t.ok((await post(salted)).cached > 20)
+  t.equal((await post({ ...ask, cache_salt: "tenant b" })).cached, 0)
+  t.ok((await post(ask)).cached > 20)
+})
+
+t.test("API keys do not see each other's prompts unless they are told to", async (t) => {
+  const stateFolder = t.testdir()
+  for (const sharePrefixCache of [false, true]) {
+    const keyed = startServer({ model: "tiny", stateFolder, http: { port: 0, keys: ["one", "two"], sharePrefixCache } })
+    t.teardown(async () => {
+      keyed.child.kill("SIGTERM")
+      await keyed.ended
+    })
+    const address = await keyed.ready
+    const ask = (key: string, fields: object = {}) =>
+      post({ ...about("Monday", "Why is the sky blue?"), ...fields }, address, key)
+    t.equal((await ask("one")).cached, 0)
+    t.ok((await ask("one")).cached > 20, "a key sees its own")
+    t.equal((await ask("two")).cached > 20, sharePrefixCache)
+    t.equal((await ask("one", { cache_salt: "s" })).cached, 0)
+    t.equal((await ask("two", { cache_salt: "s" })).cached > 20, sharePrefixCache)
+  }
 })

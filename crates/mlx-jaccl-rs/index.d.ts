@@ -83,6 +83,13 @@ export declare class NativeEngine {
   kvClose(handle: number): void
   kvLength(handle: number): number
   kvStats(store: number): KvStoreStats
+  /**
+   * Copies the KV of positions `from` to `to` - 1, f32: keys [layers, kv heads, positions, head dim], then values alike.
+   * `out` has as many numbers as they are. Waits for the submitted steps.
+   */
+  kvRead(handle: number, from: number, to: number, out: Float32Array): void
+  /** Writes what `kvRead` gave behind the last position of a sequence. Waits for the submitted steps. */
+  kvAppend(handle: number, values: Float32Array): void
   /** Runs one command buffer (shim/opcodes.h). Returns after submission; errors name the operation. */
   exec(tape: Int32Array, length: number): void
   /** Waits for an i32 register and copies it. Returns the number of elements. */
@@ -316,6 +323,9 @@ export interface TokenTable {
   bytes: Uint8Array
   offsets: Int32Array
 }
+
+/** Gives freed memory of the native heap back to the system, where the allocator keeps it (glibc). */
+export declare function trimMemory(): void
 
 /** mode: "affine" or "mxfp4". */
 export interface WeightQuantization {

@@ -45,11 +45,15 @@ const checks = {
   },
   "streamText gives parts and the usage": async () => {
     const answer = streamText({ ...settings, prompt: "What is the capital of France?" })
-    const parts = []
-    for await (const part of answer.textStream) parts.push(part)
-    assert.match(parts.join(""), /The capital of France is Paris\.$/)
-    assert.ok(parts.length > 3)
+    let text = ""
+    for await (const part of answer.textStream) text += part
+    assert.match(text, /The capital of France is Paris\.$/)
     assert.ok((await answer.usage).inputTokens > 0)
+    // Tokens that wait for a busy client come as one part, never a whole story.
+    const story = streamText({ ...settings, temperature: 1, seed: 1, prompt: "Tell me a story." })
+    const parts = []
+    for await (const part of story.textStream) parts.push(part)
+    assert.ok(parts.length > 3, JSON.stringify(parts))
   },
   "generateText calls the tool for both cities and tells what came back": async () => {
     tellsTheWeather((await generateText(weather)).text)

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+from typing import Annotated
 
 import openai
 import pydantic
@@ -88,7 +89,7 @@ def tools():
 class Report(pydantic.BaseModel):
     city: str = pydantic.Field(max_length=20)
     degrees: int = pydantic.Field(ge=-50, le=50)
-    words: list[str] = pydantic.Field(max_length=3)
+    words: list[Annotated[str, pydantic.Field(max_length=12)]] = pydantic.Field(max_length=3)
 
 
 @check

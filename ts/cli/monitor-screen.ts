@@ -1,6 +1,7 @@
 // The screen of `mlx-cluster monitor`: a pure function of one snapshot of GET /events and the terminal's size. Every
 // field may be missing, because the server may be of another version.
 
+import { cables } from "./cables.ts"
 import type { ScreenSize } from "./live-screen.ts"
 import { clip, figure, list, milliseconds, number, statusColour, words } from "./screen-text.ts"
 import { field } from "./server-client.ts"
@@ -38,16 +39,6 @@ function rankLines(snapshot: unknown, paint: Paint): string[] {
         : `${memoryBar(used, total, 20, paint)} ${used.toFixed(1)}/${total.toFixed(1)} GB`
     const name = words(field(node, "hostname")).slice(0, 18).padEnd(18)
     return `  ${rank}  ${name} ${paint(statusColour(status), status.toUpperCase().padEnd(12))} ${bar}`
-  })
-}
-
-/** Links come one a direction; the way back is left out where there is a way there. */
-function cables(links: readonly unknown[]): readonly unknown[] {
-  const ends = (link: unknown) => [figure(field(link, "from")) ?? 0, figure(field(link, "to")) ?? 0] as const
-  const there = new Set(links.map((link) => ends(link).join(" ")))
-  return links.filter((link) => {
-    const [from, to] = ends(link)
-    return from < to || !there.has(`${to} ${from}`)
   })
 }
 

@@ -62,6 +62,7 @@ export function serveOptions(flags: FlagValues): ServeOptions {
       localRanks: numeral(flags, "local-ranks", { least: 1, most: 4, whole: true }),
       shares: sharesOf(flags),
       transport: transportOf(flags),
+      shrinkAfterMs: times(numeral(flags, "shrink-after", { least: 0 }), MS_PER_SECOND),
       fastSynch: isSet(flags, "fast-synch") || undefined,
       isolation: choice(flags, "isolation", ISOLATIONS),
       shutdownTimeoutMs: times(numeral(flags, "shutdown-timeout", { least: 0 }), MS_PER_SECOND),
@@ -72,6 +73,7 @@ export function serveOptions(flags: FlagValues): ServeOptions {
       host: text(flags, "host"),
       port: numeral(flags, "port", { least: 0, most: PORT_MAX, whole: true }),
       apiKeyFile: text(flags, "api-key-file"),
+      sharePrefixCache: isSet(flags, "share-prefix-cache") || undefined,
       insecure: isSet(flags, "insecure") || undefined,
       server: choice(flags, "server", SERVERS),
       acceptAnyModel: isSet(flags, "any-model") || undefined,
@@ -112,6 +114,10 @@ export const serve: Command = {
     host: { type: "string", value: "<address>", help: "address to listen on (default 127.0.0.1)" },
     port: { type: "string", short: "p", value: "<n>", help: "port to listen on (default 8080; 0 takes a free one)" },
     "api-key-file": { type: "string", value: "<file>", help: "API keys, one a line; asked of every client" },
+    "share-prefix-cache": {
+      type: "boolean",
+      help: "let clients of different API keys find each other's prompts in the prefix cache",
+    },
     insecure: { type: "boolean", help: "allow other hosts to connect without a key" },
     "allowed-host": {
       type: "string",
@@ -169,6 +175,11 @@ export const serve: Command = {
       type: "string",
       value: "<name>",
       help: `way between the ranks: ${TRANSPORTS.join(", ")} (auto: JACCL where the hostfile names cables, else TCP)`,
+    },
+    "shrink-after": {
+      type: "string",
+      value: "<s>",
+      help: "go on without a host that stays away for so many seconds, if the model fits into the others (default: never)",
     },
     "fast-synch": {
       type: "boolean",

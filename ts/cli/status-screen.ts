@@ -1,6 +1,7 @@
 // The screen of `mlx-cluster status`: a pure function of what the server said. Every field may be missing, because the
 // server may be of another version.
 
+import { cables } from "./cables.ts"
 import { field } from "./server-client.ts"
 import { type Paint, printable } from "./terminal.ts"
 
@@ -79,17 +80,55 @@ function rankLines(cluster: unknown, memory: unknown, paint: Paint): string[] {
 
 function linkLines(cluster: unknown): string[] {
   return table(
-    list(field(cluster, "links")).map((link) => {
+    cables(list(field(cluster, "links"))).map((link) => {
       const bandwidth = figure(field(link, "bandwidthBytesPerSecond"))
+      const ceiling = figure(field(field(link, "ceiling"), "bytesPerSecond"))
+      const share =
+        bandwidth === null || ceiling === null ? "" : `${Math.round(Math.min(1, bandwidth / ceiling) * 100)}%`
+      const probed = figure(field(link, "lastProbeMs"))
       return [
         `${figure(field(link, "from")) ?? "?"} - ${figure(field(link, "to")) ?? "?"}`,
         `${words(field(link, "transport"))} ${words(field(link, "device"))}`.trim(),
         field(link, "active") === true ? "up" : "DOWN",
         bandwidth === null ? "" : `${(bandwidth / BYTES_PER_GB).toFixed(2)} GB/s`,
+        share === "" ? "" : `${share} of ${CEILINGS[words(field(field(link, "ceiling"), "source"))] ?? "its ceiling"}`,
         fixed(figure(field(link, "latencyUs")), 1, "µs"),
+        probed === null ? "not probed yet" : `probed ${duration(probed / 1000)} ago`,
       ]
     }),
   )
+}
+
+const CEILINGS: Readonly<Record<string, string>> = {
+  cable: "the cable",
+  interface: "the interfaces",
+  measured: "its best",
+}
+/** Digits of a hash that tell it from others at a glance. */
+const HASH_DIGITS = 12
+
+/** How the ranks are joined, and how they have proved that together they answer rightly. */
+function proofLines(cluster: unknown, paint: Paint): string[] {
+  const group = field(cluster, "group")
+  const certificate = field(cluster, "certificate")
+  const transport = words(field(group, "transport"))
+  const lines: string[] = []
+  if (transport !== "") {
+    const shares = list(field(group, "shares")).map((share) => `${Math.round((figure(share) ?? 0) * 100)}%`)
+    const guard = field(group, "isGuarded") === true ? "guarded" : paint("yellow", "not guarded")
+    const fast = field(cluster, "metalFastSynch") === true ? "on" : "off"
+    lines.push(`  ${transport}, ${guard}; shares ${shares.join(" / ")}; MLX_METAL_FAST_SYNCH ${fast}`)
+  }
+  const hash = words(field(certificate, "hash"))
+  if (hash !== "") {
+    const means = words(field(certificate, "proof")) === "one rank" ? "answers as one rank does" : "the ranks agree"
+    const counts = `${figure(field(certificate, "agreeing")) ?? "?"} of ${figure(field(certificate, "tokens")) ?? "?"} tokens`
+    lines.push(
+      `  ${paint("green", "verified")}: ${means}, ${counts}, hash ${hash.slice(0, HASH_DIGITS)}, MLX ${words(field(certificate, "mlxVersion"))} ${words(field(certificate, "backend"))}`,
+    )
+  } else if (transport !== "")
+    lines.push(`  ${paint("yellow", "not verified")}: the model has too short a context for the proof`)
+  return lines
 }
 
 function modelLines(models: unknown): string[] {
@@ -120,6 +159,7 @@ export function statusScreen(url: string, report: Readonly<Record<string, unknow
   const detail = words(field(ready, "detail"))
   const uptime = duration(figure(field(health, "uptime_s")))
   const links = linkLines(cluster)
+  const joined = proofLines(cluster, paint)
   const running = figure(field(queue, "running"))
   const queueLine = `  ${running === null ? "" : `${running} running, `}${figure(field(queue, "size")) ?? "?"} waiting, ${figure(field(queue, "max")) ?? "?"} places`
   return [
@@ -131,11 +171,11 @@ export function statusScreen(url: string, report: Readonly<Record<string, unknow
     ]
       .filter((part) => part !== "")
       .join("  "),
-    ...(isReady || detail === "" ? [] : [detail]),
+    ...(detail === "" ? [] : [detail]),
     ...section("Model", modelLines(models), "none loaded", paint),
     ...section("Ranks", rankLines(cluster, memory, paint), "none yet", paint),
     ...(links.length === 0 ? [] : section("Links", links, "", paint)),
-    ...(field(cluster, "metalFastSynch") === true ? ["  the ranks run with MLX_METAL_FAST_SYNCH"] : []),
+    ...(joined.length === 0 ? [] : section("Cluster", joined, "", paint)),
     ...section("Queue", queue === null || queue === undefined ? [] : [queueLine], "unknown", paint),
   ].join("\n")
 }

@@ -56,11 +56,19 @@ export interface LinkStatus {
   readonly latencyUs: number | null
   readonly bandwidthBytesPerSecond: number | null
   readonly lastProbeMs: number | null
+  /** What it can carry at best; null: nothing tells yet. */
+  readonly ceiling?: LinkCeiling | null
   /** Over the last probes. */
   readonly latencyP50Us?: number | null
   readonly latencyP99Us?: number | null
   /** How much worse it has become, for a person; null: it has not. */
   readonly degraded?: string | null
+}
+
+export interface LinkCeiling {
+  readonly bytesPerSecond: number
+  /** Who says so: the kind of cable, the network interfaces of both ends, or the best probe so far. */
+  readonly source: "cable" | "interface" | "measured"
 }
 
 /** How the ranks have proved that together they compute the model rightly; see ModelFacts of ts/engine. */
@@ -83,12 +91,34 @@ export interface ClusterWaiting {
   readonly straggler: number | null
 }
 
+/** How the ranks are joined. */
+export interface ClusterGroup {
+  /** "tcp", "jaccl-mesh", "jaccl-ring", "ring" or "nccl". */
+  readonly transport: string
+  /** Whether waits of the transport end when a rank is lost; else only the end of the process helps. */
+  readonly isGuarded: boolean
+  /** Share of the model that each rank takes, by rank, 0..1. */
+  readonly shares: readonly number[]
+}
+
+export interface ClusterVersions {
+  readonly program: string
+  readonly node: string
+  /** Null: not loaded yet. */
+  readonly mlx: string | null
+}
+
 export interface ClusterStatus {
   /** Counts up with every start of the rank group. */
   readonly epoch: number
   readonly size: number
+  /** Ranks that the model is split over now: all, or fewer while hosts stay away. Default all. */
+  readonly members?: readonly number[]
   readonly nodes: readonly NodeStatus[]
   readonly links: readonly LinkStatus[]
+  /** Null: there is one rank, or they have not met. */
+  readonly group?: ClusterGroup | null
+  readonly versions?: ClusterVersions
   /** Whether the ranks run with MLX_METAL_FAST_SYNCH. */
   readonly metalFastSynch?: boolean
   /** Of the ranks that run now; null: there is one, or none has been proved yet. */

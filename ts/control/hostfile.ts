@@ -76,6 +76,18 @@ export function parseHostfile(text: string, name: string, wanted: Backend | null
   return { hosts, backend, envs: envsOf(file["envs"], fail), topology: chooseTopology(hosts, backend, fail) }
 }
 
+/** A hostfile of some of its hosts, in their order, that are ranks from 0 on. Throws ControlError bad_hostfile. */
+export function hostsAmong(hostfile: Hostfile, members: readonly number[]): Hostfile {
+  const fail: Fail = (where, problem) => {
+    throw new ControlError("bad_hostfile", `without the other hosts, ${where}: ${problem}`)
+  }
+  const hosts = members.flatMap((member, rank) => {
+    const host = hostfile.hosts[member]
+    return host === undefined ? [] : [{ ...host, rank, rdma: members.map((other) => host.rdma[other] ?? []) }]
+  })
+  return { ...hostfile, hosts, topology: chooseTopology(hosts, hostfile.backend, fail) }
+}
+
 export type Fail = (where: string, problem: string) => never
 
 function backendOf(value: unknown, fail: Fail): Backend | null {

@@ -4,6 +4,8 @@ export { systemClock, type Clock } from "./clock.ts"
 export type {
   ClusterCertificate,
   ClusterStatus,
+  ClusterWaiting,
+  LinkCeiling,
   LinkStatus,
   NodeState,
   NodeStatus,
@@ -12,7 +14,7 @@ export type {
 } from "./cluster.ts"
 export type { RankConnection } from "./coordinator.ts"
 export { ControlError, type ControlErrorCode } from "./errors.ts"
-export { readHostfile, type Backend, type Host, type Hostfile } from "./hostfile.ts"
+export { hostsAmong, readHostfile, type Backend, type Host, type Hostfile } from "./hostfile.ts"
 export { createLinkHealth } from "./link-health.ts"
 export { createLocalLauncher, type RankLauncher, type RankProcess } from "./launch.ts"
 export { RANK_STOP_GRACE_MS } from "./limits.ts"
@@ -26,6 +28,7 @@ export {
   type RankGroupOptions,
 } from "./rank-group.ts"
 export { readRankSpec, type RankSpec } from "./rank-spec.ts"
+export type { ShrinkOptions } from "./shrinking.ts"
 export { createStragglerMeter } from "./straggler.ts"
 export { loadSecret } from "./secret.ts"
 export type { PayloadPath } from "./session.ts"

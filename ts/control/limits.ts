@@ -51,6 +51,10 @@ export const RESTART_BACKOFF_MS: readonly number[] = [0, 500, 1_000, 2_000, 5_00
 export const STABLE_AFTER_MS = 60_000
 /** A group that had served before it died has shown that it can start: it counts as having failed so often at most. */
 export const SERVING_FAILURES_MAX = 2
+/** How often a rank that was left out is asked for: that takes a process on its host for a second or less. */
+export const KNOCK_INTERVAL_MS = 30_000
+/** How often it is looked whether nothing runs, so that a rank that is back can be taken in. */
+export const RETURN_TICK_MS = 500
 /** A rank whose connection broke may take this long to exit by itself, so that its exit code is known. */
 export const EXIT_INFO_MS = 300
 /** After the exit, for the last lines of stderr. */

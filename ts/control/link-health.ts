@@ -18,6 +18,8 @@ export interface LinkFigures {
   readonly latencyP50Us: number | null
   readonly latencyP99Us: number | null
   readonly lastProbeMs: number | null
+  /** Of all probes so far, those of earlier meetings too. */
+  readonly bestBytesPerSecond: number | null
   /** What has become worse, for a person; null: nothing. */
   readonly degraded: string | null
 }
@@ -96,6 +98,7 @@ export function createLinkHealth(): LinkHealth {
         bandwidthBytesPerSecond: entry.bandwidths.at(-1) ?? null,
         latencyP50Us: percentile(entry.latencies, 0.5),
         latencyP99Us: percentile(entry.latencies, 0.99),
+        bestBytesPerSecond: entry.bestBandwidth > 0 ? entry.bestBandwidth : null,
         lastProbeMs: entry.probedMs === null ? null : Math.max(0, Math.round(nowMs - entry.probedMs)),
         degraded: judge(entry),
       }

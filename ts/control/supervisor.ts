@@ -28,6 +28,8 @@ export interface SupervisorOptions {
   readonly specs: (epoch: number) => readonly RankSpec[] | Promise<readonly RankSpec[]>
   /** From the abort of a group to SIGKILL. Default RANK_ABORT_GRACE_MS. */
   readonly abortGraceMs?: number | undefined
+  /** What is left of a wait before the next start, where there is a reason to start sooner. */
+  readonly shortenWait?: ((waitMs: number) => number) | undefined
   readonly clock: Clock
   readonly events: SupervisorEvents
 }
@@ -108,7 +110,8 @@ export function createSupervisor(options: SupervisorOptions): Supervisor {
       if (stopGraceMs !== null) return
       if (clock.now() - startedAt >= STABLE_AFTER_MS) failures = 0
       if (serving) failures = Math.min(failures, SERVING_FAILURES_MAX)
-      const waitMs = RESTART_BACKOFF_MS[Math.min(failures, RESTART_BACKOFF_MS.length - 1)] ?? 0
+      const plannedMs = RESTART_BACKOFF_MS[Math.min(failures, RESTART_BACKOFF_MS.length - 1)] ?? 0
+      const waitMs = options.shortenWait?.(plannedMs) ?? plannedMs
       failures += 1
       events.down(epoch, reason, waitMs)
       if (waitMs > 0) await pause(waitMs)

@@ -68,8 +68,8 @@ t.test("the page in a browser", { skip }, async (t) => {
     t.equal(await page.title(), "44 tok/s · mlx-jaccl-cluster")
     const sample = sampleSnapshot(2)
     server.push(sampleSnapshot(2, { links: sample.links.map((link) => ({ ...link, link_active: false })) }))
-    await page.locator(".wire.bad").first().waitFor({ state: "attached" })
-    t.equal(await page.locator("svg.topology .box").count(), 2)
+    await page.locator(".topology.wide .wire.bad").first().waitFor({ state: "attached" })
+    t.equal(await page.locator("svg.topology.wide .box").count(), 2)
   })
 
   await t.test("the head of the latency table stays above its rows when the page is scrolled", async (t) => {

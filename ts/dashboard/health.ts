@@ -7,7 +7,7 @@ export type Health = "ok" | "warn" | "bad" | "idle"
 /** Shares of a host's memory in use. */
 const MEMORY_WARN_SHARE = 0.7
 const MEMORY_BAD_SHARE = 0.85
-/** Below this share of its ceiling a link is said to be degraded. */
+/** Below this share of what its cable carries a link is said to be degraded. */
 const LINK_WARN_SHARE = 0.5
 /** Share of the admission queue in use. */
 const QUEUE_WARN_SHARE = 0.7
@@ -20,7 +20,9 @@ export function memoryHealth(share: number): Health {
 export function linkHealth(link: LinkView): Health {
   if (!link.link_active) return "bad"
   if (typeof link.degraded === "string") return "warn"
-  return link.share !== null && link.share < LINK_WARN_SHARE ? "warn" : "ok"
+  // Of other links the ceiling is a guess: an interface may say what a switch or a tunnel behind it does not carry.
+  const isCable = (link.ceiling_source ?? "cable") === "cable"
+  return isCable && link.share !== null && link.share < LINK_WARN_SHARE ? "warn" : "ok"
 }
 
 export function nodeHealth(node: NodeView): Health {

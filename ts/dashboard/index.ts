@@ -3,6 +3,7 @@
 export { type PageOptions, renderPage, renderPanels } from "./page.ts"
 export type {
   CertificateView,
+  GroupView,
   ErrorView,
   LinkView,
   MemoryView,

@@ -57,12 +57,27 @@ export interface Snapshot {
   readonly decode_tps_60s: number | null
   /** Of ended requests since the start. */
   readonly prefix_cache: { readonly hit_tokens: number; readonly prompt_tokens: number }
+  /** How the ranks are joined; null: there is one, or they have not met. */
+  readonly group?: GroupView | null
   /** Share of the last seconds that each rank waited in collectives, by rank, and the rank that the others wait for. */
   readonly waiting?: { readonly shares: readonly number[]; readonly straggler: number | null } | null
   /** How the ranks have proved that together they compute the model rightly; null: one rank, or not proved yet. */
   readonly certificate?: CertificateView | null
   /** Null: off. */
   readonly speculation: SpeculationView | null
+}
+
+export interface GroupView {
+  /** "tcp", "jaccl-mesh", "jaccl-ring", "ring" or "nccl". */
+  readonly transport: string
+  /** Whether waits of the transport end when a rank is lost. */
+  readonly guarded: boolean
+  /** Share of the model that each rank takes, by rank, 0..1. */
+  readonly shares: readonly number[]
+  /** Whether the ranks run with MLX_METAL_FAST_SYNCH. */
+  readonly metal_fast_synch: boolean
+  /** Counts up with every start of the ranks. */
+  readonly epoch: number
 }
 
 export interface CertificateView {
@@ -133,6 +148,10 @@ export interface LinkView {
   readonly last_probe_s: number | null
   /** Share of the link's ceiling, 0..1. */
   readonly share: number | null
+  /** What the link can carry at best, in gigabytes a second. */
+  readonly ceiling_gbps?: number | null
+  /** Who says so: "cable" (its kind), "interface" (of both ends) or "measured" (the best probe so far). */
+  readonly ceiling_source?: "cable" | "interface" | "measured" | null
   /** Of the exchanges of the last probes. */
   readonly latency_p50_us?: number | null
   readonly latency_p99_us?: number | null

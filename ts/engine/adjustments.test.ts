@@ -37,7 +37,7 @@ t.test(
     for (const temperature of [0, 0.9]) {
       const sampling = { ...greedy, temperature, adjustments: penalties }
       const ask = (rank: TestRank, prompt: number) =>
-        rank.generate({ promptIds: promptOf(prompt), sampling, maxTokens: 60, client: 1 })
+        rank.generate({ promptIds: promptOf(prompt), sampling, maxTokens: 60, salt: "penalties" })
       const alone = await withRank({}, async (rank) => {
         const answers: number[][] = []
         for (const prompt of [0, 1, 2]) answers.push((await ask(rank, prompt)).tokens)

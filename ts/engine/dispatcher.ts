@@ -86,6 +86,7 @@ export function createDispatcher({ link, slots: size, onFailed }: DispatcherOpti
       eosIds,
       client: clientNumber(run.request.client),
       ...(choice.rule !== null && { rule: choice.rule }),
+      ...(run.request.cacheSalt !== undefined && { salt: run.request.cacheSalt }),
     })
     if (sent) choice.hold(key)
     else slots.release(key)

@@ -39,6 +39,8 @@ export interface EngineOptions {
   readonly replay?: boolean
   /** How long answers wait for their model to be loaded again. */
   readonly recoveryMs?: number
+  /** Who made the link starts the ranks anew when a load fails after a loss: answers wait for that too. */
+  readonly retriesLoads?: boolean
 }
 
 const DEFAULT_LIMITS: EngineLimits = { requests: 256, choices: 16, slots: 1024 }
@@ -199,7 +201,7 @@ export function createEngine(options: EngineOptions): Engine {
     if (closed) return
     if (sessions.ready) stopRecovery()
     for (const run of runs)
-      if (sessions.state(run.request.model) === "failed")
+      if (sessions.state(run.request.model) === "failed" && !(options.retriesLoads === true && run.choices.length > 0))
         fail(run, new EngineError("engine_unavailable", sessions.detail))
     dispatcher.pump()
     changed()

@@ -125,6 +125,8 @@ export interface GenerationRequest {
   readonly logprobs?: number
   /** Who is asking, for fairness between clients. */
   readonly client?: string
+  /** The prefix cache knows a prompt only to requests of the same salt; absent: to all that have none. */
+  readonly cacheSalt?: string
 }
 
 export type FinishReason = "stop" | "length" | "tool_calls"

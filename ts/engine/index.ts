@@ -36,6 +36,7 @@ export type {
   EngineLink,
   LinkNotice,
   LinkState,
+  GroupFacts,
   ModelFacts,
   PlanTotals,
   StepWork,

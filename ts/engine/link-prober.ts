@@ -22,18 +22,14 @@ export type ProbeOrder = StepMessage & { kind: "probe" }
 
 const LATENCY = { bytes: 4 * 1024, rounds: 8, everyUs: 10_000_000 }
 const BANDWIDTH = { bytes: 4 * 1024 * 1024, rounds: 2, everyUs: 60_000_000 }
-/** After a start: the first requests come first. */
-const FIRST_US = 1_000_000
-
 export function createLinkProber(
   size: number,
   run: (order: ProbeOrder) => readonly number[],
   found: (result: LinkProbeResult) => void,
-  startUs: number,
 ): LinkProber {
   const ranks = Array.from({ length: size }, (_, rank) => rank)
   const pairs = ranks.flatMap((from) => ranks.slice(from + 1).map((to) => ({ from, to })))
-  const rounds = [LATENCY, BANDWIDTH].map((kind) => ({ ...kind, dueUs: startUs + FIRST_US }))
+  const rounds = [LATENCY, BANDWIDTH].map((kind) => ({ ...kind, dueUs: 0 }))
   let waiting: ProbeOrder[] = []
 
   return {

@@ -28,6 +28,8 @@ export interface SubmitCommand {
   readonly rule?: string
   /** For fairness between clients. */
   readonly client: number
+  /** Requests of other salts do not share its KV; absent: as "". */
+  readonly salt?: string
 }
 export interface CancelCommand {
   readonly kind: "cancel"
@@ -73,6 +75,17 @@ export interface ModelFacts {
   readonly loadMs: number
   /** How several ranks have proved that they compute the model rightly; null for one rank. */
   readonly certificate: Certificate | null
+  readonly mlxVersion?: string | undefined
+  /** Of several ranks. */
+  readonly group?: GroupFacts | undefined
+}
+
+/** What the ranks exchange their sums over. */
+export interface GroupFacts {
+  /** "tcp", "jaccl-mesh", "jaccl-ring", "ring" or "nccl". */
+  readonly backend: string
+  /** Whether waits of the transport end when the group is lost; else only the end of the process helps. */
+  readonly isGuarded: boolean
 }
 
 /** What the steps since the report before took. */

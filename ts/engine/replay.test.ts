@@ -125,3 +125,26 @@ t.test("a cancelled answer is not submitted again", async (t) => {
   loaded()
   t.equal(link.submits().length, 1)
 })
+
+for (const retriesLoads of [true, false]) {
+  const what = retriesLoads ? "waits for the next one, where one is tried" : "ends with an error, where none is tried"
+  t.test(`an answer whose next rank process cannot load the model ${what}`, async (t) => {
+    const { link, submit, loaded } = await createTestEngine({ retriesLoads })
+    const got = await submit()
+    const first = link.submitted(0)
+    link.records(record.started(first), record.text(first, "Hello"))
+    link.become("lost")
+    link.become("up")
+    link.notice({ type: "load_failed", model: 0, message: "the ranks do not agree" })
+    if (!retriesLoads) {
+      t.match(got.events.at(-1), { type: "error", error: { code: "engine_unavailable" } })
+      return
+    }
+    link.become("lost")
+    link.become("up")
+    loaded()
+    const again = link.submitted(1)
+    link.records(record.started(again), record.text(again, "!!"))
+    t.equal(got.text(), "Hello!!")
+  })
+}

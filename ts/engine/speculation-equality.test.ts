@@ -35,7 +35,7 @@ const shaping: DistributionShaping = { typicalP: 0.9, xtcProbability: 0.5, xtcTh
 function asks(prompts: readonly (readonly number[])[], ends: readonly number[], maxTokens: number): readonly Ask[] {
   return prompts.flatMap((ids, i): Ask[] => {
     const promptIds = Int32Array.from(ids)
-    const base = { promptIds, maxTokens, eosIds: ends, client: 100 + i }
+    const base = { promptIds, maxTokens, eosIds: ends, salt: String(i) }
     return [
       { ...base, sampling: greedy },
       { ...base, sampling: warm, logprobs: 2 },

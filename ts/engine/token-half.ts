@@ -5,7 +5,7 @@ import type { Checkpoint, NativeEngine } from "mlx-jaccl-rs"
 import { type ModelFiles, modelSignature, openModelFiles } from "./checkpoint/index.ts"
 import { createCollectiveMeter } from "./collective-meter.ts"
 import type { SpeculationStatus } from "./generation.ts"
-import type { Command, LinkNotice, LoadCommand, SubmitCommand, StepWork } from "./link.ts"
+import type { Command, GroupFacts, LinkNotice, LoadCommand, SubmitCommand, StepWork } from "./link.ts"
 import { createMemoryMeter } from "./memory-meter.ts"
 import { createLinkProber, runProbe } from "./link-prober.ts"
 import {
@@ -35,6 +35,7 @@ export interface TokenHalfDependencies {
   readonly notify: (notice: LinkNotice) => void
   /** Monotonic microseconds. */
   readonly nowUs: () => number
+  readonly mlxVersion?: string
   /** Where this is the first of several ranks. */
   readonly group?:
     | ({
@@ -42,6 +43,7 @@ export interface TokenHalfDependencies {
         readonly leader: StepLeader
         /** What each rank last said of its collectives. */
         readonly ranks: () => StepWork["ranks"]
+        readonly transport?: () => GroupFacts | undefined
       } & Pick<ProofFacts, "mlxVersion" | "references">)
     | undefined
 }
@@ -79,7 +81,6 @@ export function createTokenHalf(options: TokenHalfOptions, dependencies: TokenHa
             return runProbe(engine, order)
           },
           (result) => notify({ type: "probe", result }),
-          nowUs(),
         )
   let nextWeight = 0
   let epoch = 0
@@ -150,7 +151,11 @@ export function createTokenHalf(options: TokenHalfOptions, dependencies: TokenHa
       nextWeight = created.nextWeight
       if (draft !== null) draftRegisters.set(model, draft.registers)
       models.set(model, created.instance)
-      notify({ type: "loaded", model, facts: created.instance.facts })
+      // What runs at once keeps the links from being idle: they are measured before it.
+      while (prober?.probe(nowUs()) === true);
+      const { mlxVersion } = dependencies
+      const facts = { ...created.instance.facts, mlxVersion, group: group?.transport?.() }
+      notify({ type: "loaded", model, facts })
     } catch (error) {
       // A rank that is gone is not the model's fault: the group ends and starts anew.
       if (isGroupLost(error)) throw error

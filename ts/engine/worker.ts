@@ -69,6 +69,7 @@ export default async function run({ commandMemory, tokenMemory, port, options, g
     emit: (words) => records.write(words),
     notify: (notice) => port.postMessage(notice satisfies WorkerMessage),
     nowUs,
+    mlxVersion: mlx.version,
     group:
       group === null
         ? undefined
@@ -76,6 +77,10 @@ export default async function run({ commandMemory, tokenMemory, port, options, g
             place: group.place,
             leader: createStepLeader(engine, group.place.size),
             ranks: () => groupCounters()?.ranks.map(({ collectiveUs }) => ({ collectiveUs })),
+            transport() {
+              const counters = groupCounters()
+              return counters === null ? undefined : { backend: counters.backend, isGuarded: counters.isGuarded }
+            },
             mlxVersion: mlx.version,
             references: createReferenceStore(options.referenceFolder),
           },

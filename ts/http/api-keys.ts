@@ -12,11 +12,14 @@ export interface ApiKeys {
 
 export function createApiKeys(keys: readonly string[]): ApiKeys {
   if (keys.length > LIMITS.apiKeys) throw new Error(`more than ${LIMITS.apiKeys} API keys`)
-  const hashes = keys.map((key) => {
+  const hashes = [...new Set(keys)].map((key) => {
     if (key === "" || key.length > LIMITS.apiKeyChars)
       throw new Error(`an API key must have 1 to ${LIMITS.apiKeyChars} characters`)
     return hash(key)
   })
+  // The name is what a key's share of the prefix cache goes by, too.
+  if (new Set(hashes.map(nameOf)).size < hashes.length)
+    throw new Error("two API keys have the same name by chance: replace one of them")
   return {
     size: hashes.length,
     identify(shown) {
@@ -24,7 +27,7 @@ export function createApiKeys(keys: readonly string[]): ApiKeys {
       let found = -1
       // Every key is compared, so that the time does not say which one was near.
       for (const [index, known] of hashes.entries()) if (timingSafeEqual(known, candidate)) found = index
-      return found < 0 ? null : `key:${candidate.toString("hex", 0, 4)}`
+      return found < 0 ? null : nameOf(candidate)
     },
   }
 }
@@ -38,6 +41,10 @@ export function readKeyFile(path: string): string[] {
     .filter((line) => line !== "" && !line.startsWith("#"))
   if (keys.length === 0) throw new Error(`the API key file ${path} holds no key: write one key a line`)
   return keys
+}
+
+function nameOf(digest: Buffer): string {
+  return `key:${digest.toString("hex", 0, 4)}`
 }
 
 function hash(text: string): Buffer {

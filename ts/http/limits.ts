@@ -117,6 +117,8 @@ export const LIMITS = {
   logLines: 2_000,
   /** Length of one line there. */
   logLineChars: 2_000,
+  /** Length of a cache_salt. */
+  cacheSaltChars: 256,
   /** Keys that a server knows. */
   apiKeys: 256,
   /** Size of a key file. */

@@ -12,6 +12,8 @@ export interface ServerOptions {
   readonly keys?: readonly string[]
   /** One key a line; empty lines and lines that begin with # are skipped. */
   readonly apiKeyFile?: string
+  /** Requests of all API keys find each other's prompts in the prefix cache. Default: each key's are its own. */
+  readonly sharePrefixCache?: boolean
   /** Allows a bind that other hosts can reach without any key. */
   readonly insecure?: boolean
   /** Bytes. */
@@ -63,6 +65,7 @@ export function withDefaults(options: ServerOptions): Settings {
     port: options.port ?? 8080,
     keys: options.keys ?? [],
     apiKeyFile: options.apiKeyFile ?? null,
+    sharePrefixCache: options.sharePrefixCache ?? false,
     insecure: options.insecure ?? false,
     bodyLimit: options.bodyLimit ?? LIMITS.bodyBytes,
     requestTimeoutMs: options.requestTimeoutMs ?? LIMITS.stallMs,

@@ -3,6 +3,7 @@
 import type { ClusterCertificate, ClusterStatus, LinkStatus, NodeState, RankMemory } from "../control/index.ts"
 import type {
   CertificateView,
+  GroupView,
   LinkView,
   MemoryView,
   PercentilesView,
@@ -13,12 +14,10 @@ import type { EngineStatus, SpeculationStatus } from "../engine/index.ts"
 import type { Distribution } from "./distribution.ts"
 import type { CollectiveTotals } from "./collective-totals.ts"
 import { LIMITS } from "./limits.ts"
+import { leftOut } from "./readiness.ts"
 import type { Metrics } from "./metrics.ts"
 
 const GB = 1e9
-
-/** Bytes a second that one link of a transport can carry at best: Thunderbolt 5 as the roadmap measures it. */
-const LINK_CEILINGS: Readonly<Record<string, number>> = { jaccl: 8 * GB }
 
 export function buildSnapshot(
   metrics: Metrics,
@@ -72,7 +71,7 @@ export function buildSnapshot(
             context_length: model.contextLength,
           },
     state: engine.state,
-    detail: engine.detail,
+    detail: engine.detail || leftOut(cluster),
     version: facts.version,
     world_size: cluster.size,
     requests: metrics.requestLog().slice(0, LIMITS.snapshotRequests),
@@ -86,9 +85,22 @@ export function buildSnapshot(
     },
     collectives: collectivesView(metrics.collectives),
     prefix_cache: { hit_tokens: metrics.cachedTokens, prompt_tokens: metrics.promptTokens },
+    group: groupView(cluster),
     waiting: cluster.waiting ?? null,
     certificate: certificateView(cluster.certificate ?? null),
     speculation: engine.speculation === null ? null : speculationView(engine.speculation),
+  }
+}
+
+function groupView({ group, epoch, metalFastSynch = false }: ClusterStatus): GroupView | null {
+  if (group === undefined || group === null) return null
+  const { transport, isGuarded, shares } = group
+  return {
+    transport,
+    guarded: isGuarded,
+    shares: shares.map((share) => round(share, 4)),
+    metal_fast_synch: metalFastSynch,
+    epoch,
   }
 }
 
@@ -132,14 +144,16 @@ export function memoryView(memory: RankMemory): MemoryView {
 }
 
 function linkView(link: LinkStatus): LinkView {
-  const ceiling = LINK_CEILINGS[link.transport]
+  const ceiling = link.ceiling ?? null
   const bandwidth = link.bandwidthBytesPerSecond
   return {
     bandwidth_gbps: bandwidth === null ? null : round(bandwidth / GB, 3),
     latency_us: link.latencyUs === null ? null : round(link.latencyUs, 1),
     link_active: link.active,
     last_probe_s: link.lastProbeMs === null ? null : round(link.lastProbeMs / 1000, 1),
-    share: bandwidth === null || ceiling === undefined ? null : Math.min(1, round(bandwidth / ceiling, 3)),
+    share: bandwidth === null || ceiling === null ? null : Math.min(1, round(bandwidth / ceiling.bytesPerSecond, 3)),
+    ceiling_gbps: ceiling === null ? null : round(ceiling.bytesPerSecond / GB, 3),
+    ceiling_source: ceiling?.source ?? null,
     latency_p50_us: roundMaybe(link.latencyP50Us ?? null, 1),
     latency_p99_us: roundMaybe(link.latencyP99Us ?? null, 1),
     degraded: link.degraded ?? null,

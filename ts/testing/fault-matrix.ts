@@ -8,7 +8,8 @@ import { join } from "node:path"
 import type { Test } from "tap"
 import { streamAnswer } from "./answer-stream.ts"
 import { createFaultyLinks, type FaultyLinks } from "./faulty-links.ts"
-import { OBSTACLES } from "./obstacle.ts"
+import { createModelHomes } from "./model-homes.ts"
+import { DAMAGED_HOME, OBSTACLES } from "./obstacle.ts"
 import { isAlive, type ServerProcess, startServer } from "./server-process.ts"
 import { until, untilReady } from "./until.ts"
 
@@ -72,9 +73,10 @@ export async function runFaults(
   const links = createFaultyLinks()
   const folder = t.testdir({ state: {}, obstacles: {}, orders: {} })
   const [obstacles, orders] = [join(folder, "obstacles"), join(folder, "orders")]
+  const homes = createModelHomes()
   const server = startServer(
     {
-      model: "tiny",
+      model: homes.model,
       stateFolder: join(folder, "state"),
       http: { port: 0 },
       localRanks: size,
@@ -82,11 +84,20 @@ export async function runFaults(
       deadlines: DEADLINES,
       engine: LIMITS,
     },
-    { env: { [OBSTACLES]: obstacles, MLX_CLUSTER_TEST_FAULTS: orders }, route: links.route },
+    {
+      env: {
+        [OBSTACLES]: obstacles,
+        [DAMAGED_HOME]: homes.damaged,
+        HOME: homes.whole,
+        MLX_CLUSTER_TEST_FAULTS: orders,
+      },
+      route: links.route,
+    },
   )
   t.teardown(() => {
     server.child.kill("SIGKILL")
     links.close()
+    homes.close()
   })
   const address = await server.ready
   const random = createRandom(SEED + size)

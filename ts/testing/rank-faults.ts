@@ -35,6 +35,11 @@ export const START_FAULTS: readonly Fault[] = [
   { name: "SIGKILL, then a rank that never comes", isFatal: true, inject: (scene) => obstruct(scene, Obstacle.hang) },
   { name: "SIGKILL, then a rank that cannot start", isFatal: true, inject: (scene) => obstruct(scene, Obstacle.exit) },
   {
+    name: "SIGKILL, then a rank whose model file is damaged",
+    isFatal: true,
+    inject: (scene) => obstruct(scene, Obstacle.damage),
+  },
+  {
     name: "SIGKILL, then another while the model loads",
     isFatal: true,
     async inject(scene) {

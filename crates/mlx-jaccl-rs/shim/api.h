@@ -6,7 +6,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define MJ_ABI 5u
+#define MJ_ABI 6u
 
 extern "C" {
 
@@ -133,6 +133,12 @@ typedef struct mj_api_table {
   // Two ranks send each other so many bytes, `rounds` times; every rank calls it while no step runs. us gets the
   // microseconds of each round as rank `from` saw them.
   int (*group_probe)(mj_engine*, int from, int to, int bytes, int rounds, float* us);
+
+  // Positions [from, to) of a sequence as f32: keys [layers, kv heads, to - from, head dim], then values alike; `capacity`
+  // numbers, as many as they are. kv_append writes such numbers behind a sequence's last position. Both wait for the
+  // submitted steps.
+  int (*kv_read)(mj_engine*, int handle, int from, int to, float* out, int64_t capacity);
+  int (*kv_append)(mj_engine*, int handle, const float* from, int64_t count);
 } mj_api_table;
 
 }  // extern "C"

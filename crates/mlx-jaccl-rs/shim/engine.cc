@@ -212,6 +212,13 @@ const mj_api_table table = {
         std::copy(found.begin(), found.end(), us);
       });
     },
+
+    [](mj_engine* e, int h, int from, int to, float* out, int64_t capacity) {
+      return call(e, [&](auto& x) { x.kv_read(h, from, to, out, capacity); });
+    },
+    [](mj_engine* e, int h, const float* from, int64_t count) {
+      return call(e, [&](auto& x) { x.kv_append(h, from, count); });
+    },
 };
 
 }  // namespace

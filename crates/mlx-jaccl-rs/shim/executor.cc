@@ -145,6 +145,27 @@ mj_kv_stats Executor::kv_stats(int number) const {
   store(number);
   return sequences(number).stats();
 }
+int64_t Executor::position_floats(int number) const {
+  const mj_kv_options& o = store(handle(number).store).options;
+  return int64_t{2} * o.layers * o.kv_heads * o.head_dim;
+}
+void Executor::kv_read(int number, int from, int to, float* out, int64_t capacity) {
+  if (from < 0 || from > to || to > kv_length(number))
+    throw std::invalid_argument("positions " + str(from) + " to " + str(to) + ", sequence " + str(number) + " has " +
+                                str(kv_length(number)));
+  if (capacity != (to - from) * position_floats(number))
+    throw std::invalid_argument(str(to - from) + " positions are " + str((to - from) * position_floats(number)) +
+                                " numbers, there is room for " + str(capacity));
+  drain();
+  if (to > from) sequences(handle(number).store).read(inner(number), from, to, out);
+}
+void Executor::kv_append(int number, const float* from, int64_t count) {
+  const int64_t each = position_floats(number);
+  if (count % each != 0 || count / each > (1 << 30))
+    throw std::invalid_argument(str(count) + " numbers are no positions of " + str(each));
+  drain();
+  if (count > 0) sequences(handle(number).store).append(inner(number), static_cast<int>(count / each), from);
+}
 bool Executor::kv(int number, KvShape& shape) const {
   if (number < 0 || number >= static_cast<int>(handles_.size()) || handles_[number].store < 0) return false;
   const Handle& h = handles_[number];

@@ -31,6 +31,9 @@ class Sequences {
   virtual void close(int handle) = 0;
   virtual int length(int handle) const = 0;
   virtual mj_kv_stats stats() const = 0;
+  // While no step runs. Layout: mj_api_table::kv_read.
+  virtual void read(int handle, int from, int to, float* out) = 0;
+  virtual void append(int handle, int positions, const float* from) = 0;
 };
 
 // How a submitted step ended. Written by the thread that runs it before its outputs are ready, read after. MLX would
@@ -68,6 +71,8 @@ class Executor : protected Catalog {
   void kv_close(int handle);
   int kv_length(int handle) const;
   mj_kv_stats kv_stats(int store) const;
+  void kv_read(int handle, int from, int to, float* out, int64_t capacity);
+  void kv_append(int handle, const float* from, int64_t count);
 
   // Checks and submits a command buffer. Afterwards only registers named by OP_EVAL and persistent ones can be read.
   void exec(const int32_t* tape, int length);
@@ -131,6 +136,7 @@ class Executor : protected Catalog {
     int store = -1, inner = -1;
   };
   const Store& store(int number) const;
+  int64_t position_floats(int handle) const;
   const Handle& handle(int number) const;
   int new_handle(int store, int inner);
 

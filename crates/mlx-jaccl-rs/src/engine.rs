@@ -253,6 +253,19 @@ impl NativeEngine {
     })
   }
 
+  /// Copies the KV of positions `from` to `to` - 1, f32: keys [layers, kv heads, positions, head dim], then values alike.
+  /// `out` has as many numbers as they are. Waits for the submitted steps.
+  #[napi(ts_args_type = "handle: number, from: number, to: number, out: Float32Array")]
+  pub fn kv_read(&self, handle: i32, from: i32, to: i32, mut out: Float32ArraySlice<'_>) -> napi::Result<()> {
+    Ok(self.handle()?.kv_read(handle, from, to, &mut out)?)
+  }
+
+  /// Writes what `kvRead` gave behind the last position of a sequence. Waits for the submitted steps.
+  #[napi(ts_args_type = "handle: number, values: Float32Array")]
+  pub fn kv_append(&self, handle: i32, values: Float32ArraySlice<'_>) -> napi::Result<()> {
+    Ok(self.handle()?.kv_append(handle, &values)?)
+  }
+
   /// Runs one command buffer (shim/opcodes.h). Returns after submission; errors name the operation.
   #[napi(ts_args_type = "tape: Int32Array, length: number")]
   pub fn exec(&self, tape: Int32ArraySlice<'_>, length: u32) -> napi::Result<()> {

@@ -28,6 +28,12 @@ pub fn host_memory() -> napi::Result<HostMemory> {
   Ok(read()?)
 }
 
+/// Gives freed memory of the native heap back to the system, where the allocator keeps it (glibc).
+#[napi]
+pub fn trim_memory() {
+  system::trim();
+}
+
 fn read() -> Result<HostMemory, Error> {
   system::read()
 }

@@ -29,7 +29,6 @@ function range(values: PercentilesView): Html {
   const [from, middle, to] = [scalePosition(values.p50), scalePosition(values.p90), scalePosition(values.p99)]
   return html`
     <svg class="range" width="100%" height="16" aria-hidden="true">
-      ${[1, 2, 3, 4].map((decade) => html`<line class="range-grid" x1="${decade * 20}%" x2="${decade * 20}%" y1="0" y2="16" />`)}
       <line class="range-line" x1="${from}%" x2="${to}%" y1="8" y2="8" />
       <circle class="range-dot" cx="${from}%" cy="8" r="4" />
       <circle class="range-dot middle" cx="${middle}%" cy="8" r="3" />

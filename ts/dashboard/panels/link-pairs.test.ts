@@ -1,7 +1,7 @@
 import t from "tap"
-import { linkPairs } from "./link-pairs.ts"
+import { type Link, linkPairs } from "./link-pairs.ts"
 
-const link = {
+const link: Link = {
   from: 0,
   to: 1,
   label: "jaccl rdma_en4",
@@ -10,6 +10,8 @@ const link = {
   link_active: true,
   last_probe_s: 1,
   share: 0.9,
+  ceiling_gbps: 8,
+  ceiling_source: "cable",
   latency_p50_us: 20,
   latency_p99_us: 90,
   degraded: null,

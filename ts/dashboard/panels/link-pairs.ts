@@ -14,6 +14,8 @@ function worse(a: LinkView, b: LinkView): LinkView {
     link_active: a.link_active && b.link_active,
     last_probe_s: most(a.last_probe_s, b.last_probe_s),
     share: least(a.share, b.share),
+    ceiling_gbps: least(a.ceiling_gbps ?? null, b.ceiling_gbps ?? null),
+    ceiling_source: a.ceiling_source ?? b.ceiling_source ?? null,
     latency_p50_us: most(a.latency_p50_us ?? null, b.latency_p50_us ?? null),
     latency_p99_us: most(a.latency_p99_us ?? null, b.latency_p99_us ?? null),
     degraded: a.degraded ?? b.degraded ?? null,

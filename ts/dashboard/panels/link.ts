@@ -9,6 +9,19 @@ import { type Panel, badge, bar, emptyState, fact } from "./panel.ts"
 
 const WORDS: Readonly<Record<Health, string>> = { ok: "Active", warn: "Degraded", bad: "Down", idle: "Unknown" }
 
+const CEILINGS = {
+  cable: "what the cable carries",
+  interface: "what the network interfaces carry",
+  measured: "the best that was measured",
+} as const
+
+function ceilingOf(link: LinkView, share: number): string {
+  if (!link.link_active) return "Down: the figures are those of the last probe"
+  const name = CEILINGS[link.ceiling_source ?? "cable"]
+  const figure = typeof link.ceiling_gbps === "number" ? `, ${decimal(link.ceiling_gbps, 2)} GB/s` : ""
+  return `${percent(share)} of ${name}${figure}`
+}
+
 /** A link that is down carries nothing, whatever its last probe said. */
 const shareNow = (link: LinkView) => (link.link_active ? link.share : 0)
 
@@ -31,8 +44,8 @@ function oneLink(name: string, detail: string, link: LinkView): Html {
       ${
         share !== null &&
         html`
-          ${bar(health, share, `${percent(share)} of the link's ceiling`)}
-          <p class="caption">${percent(share)} of the link's ceiling</p>
+          ${bar(health, share, ceilingOf(link, share))}
+          <p class="caption">${ceilingOf(link, share)}</p>
         `
       }
     </article>
@@ -46,7 +59,7 @@ function compactLink(name: string, detail: string, link: LinkView): Html {
   return html`
     <article class="link compact">
       <header><h3>${name} <span class="muted">${detail}</span></h3>${badge(health, WORDS[health])}</header>
-      ${share !== null && bar(health, share, `${percent(share)} of the link's ceiling`)}
+      ${share !== null && bar(health, share, ceilingOf(link, share))}
       <p class="caption">${decimal(link.bandwidth_gbps, 2)} GB/s · ${decimal(link.latency_us, 1)} µs · ${link.last_probe_s === null ? "not probed yet" : `probed ${ago(link.last_probe_s)}`}</p>
     </article>
   `

@@ -70,7 +70,7 @@ t.test("the parts of a memory bar add up to what is used", async (t) => {
   }
 })
 
-t.test("the topology draws one to four nodes and a line for each link", async (t) => {
+t.test("the topology draws one to four nodes and a line for each link, wide and narrow", async (t) => {
   for (const [size, links] of [
     [1, 0],
     [2, 1],
@@ -78,9 +78,9 @@ t.test("the topology draws one to four nodes and a line for each link", async (t
     [4, 6],
   ] as const) {
     const text = render("topology", size)
-    t.equal(occurrences(text, `class="box ok"`), size, `${size} boxes`)
-    t.equal(occurrences(text, `class="wire ok"`), links, `${links} links`)
-    t.equal(occurrences(text, `class="wire-label ok"`), links, `${links} labels`)
+    t.equal(occurrences(text, `class="box ok"`), 2 * size, `${size} boxes`)
+    t.equal(occurrences(text, `class="wire ok"`), 2 * links, `${links} links`)
+    t.equal(occurrences(text, `class="wire-label ok"`), 2 * links, `${links} labels`)
     t.notMatch(text, /NaN|undefined/)
   }
   t.match(render("topology", 5), "one to 4 nodes")

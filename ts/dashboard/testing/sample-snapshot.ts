@@ -77,6 +77,30 @@ export function sampleSnapshot(size: number, change: Partial<Snapshot> = {}): Sn
     speed_tps: { prefill: { p50: 1290, p90: 2140, p99: 2600 }, decode: { p50: 62.4, p90: 64.1, p99: 66 } },
     collectives:
       size > 1 ? { operations: 412_000, bytes: 6.2e9, seconds: 21.4, gbps_60s: 0.29, share_60s: 0.125 } : null,
+    group:
+      size > 1
+        ? {
+            transport: "jaccl-mesh",
+            guarded: true,
+            shares: ranks.map(() => 1 / size),
+            metal_fast_synch: false,
+            epoch: 1,
+          }
+        : null,
+    waiting: size > 1 ? { shares: ranks.map((rank) => 0.12 - rank / 40), straggler: size - 1 } : null,
+    certificate:
+      size > 1
+        ? {
+            proof: "one rank",
+            ranks: size,
+            backend: "metal",
+            mlx_version: "0.32.4",
+            hash: "02ac79de9f286abcd90969d30731ff36eb365d5a6fe427c769db0034a6e4c4cd",
+            tokens: 16,
+            agreeing: 16,
+            time: 1_700_000_000_000,
+          }
+        : null,
     prefill_tps_60s: 1240.5,
     decode_tps_60s: 62.4,
     prefix_cache: { hit_tokens: 41_200, prompt_tokens: 98_304 },

@@ -15,6 +15,7 @@ const commands: Command[] = [
     logprobs: -1,
     eosIds: [2, 151_643],
     client: 99,
+    salt: "",
   },
   {
     kind: "submit",
@@ -49,6 +50,7 @@ const commands: Command[] = [
     eosIds: [],
     client: 0,
     rule: '{"grammars":[]} ä',
+    salt: "0123abcd",
   },
   { kind: "cancel", slot: 7, generation: 8 },
   { kind: "load", model: 3, path: "/models/größe", options: '{"kvBytes":1}' },

@@ -3,12 +3,13 @@
 //
 //   u8 kind, then
 //   submit    u32 slot, u32 generation, u32 model, f64 temperature, f64 topP, u32 topK, f64 minP, u64 seed,
-//             u8 flags (1: ignoreEos, 2: adjustments, 4: rule, 16: shaping, 32: prediction), u32 maxTokens, u32 resumed,
+//             u8 flags (1: ignoreEos, 2: adjustments, 4: rule, 16: shaping, 32: prediction, 64: salt), u32 maxTokens, u32 resumed,
 //             i32 logprobs, u32 client, u32 n, i32 eosIds[n], u32 n, i32 promptIds[n];
 //             with a prediction: u32 n, i32 predictionIds[n]; with adjustments:
 //             f64 repetition, u32 repetition context, f64 presence, f64 frequency, u32 minTokens,
 //             u32 n, (i32 id, f64 bias)[n]; with shaping:
-//             f64 typicalP, f64 xtcProbability, f64 xtcThreshold, u32 n, i32 exemptIds[n]; with a rule: u32 n, utf-8 rule[n]
+//             f64 typicalP, f64 xtcProbability, f64 xtcThreshold, u32 n, i32 exemptIds[n]; with a rule: u32 n, utf-8 rule[n];
+//             with a salt: u32 n, utf-8 salt[n]
 //   cancel    u32 slot, u32 generation
 //   load      u32 model, u32 n, utf-8 path[n], u32 n, utf-8 options[n]
 //   unload    u32 model
@@ -24,6 +25,7 @@ const ADJUSTMENTS = 2
 const RULE = 4
 const SHAPING = 16
 const PREDICTION = 32
+const SALT = 64
 const ADJUSTMENTS_FIXED_BYTES = 3 * 8 + 3 * 4
 const SHAPING_FIXED_BYTES = 3 * 8 + 4
 const SUBMIT_FIXED_BYTES = 1 + 3 * 4 + 2 * 8 + 4 + 2 * 8 + 1 + 4 * 4 + 2 * 4
@@ -75,7 +77,9 @@ function encodeSubmit(command: SubmitCommand): Uint8Array {
   const shaped = shaping === undefined ? 0 : SHAPING_FIXED_BYTES + 4 * shaping.exemptIds.length
   const predicted = predictionIds === undefined ? 0 : 4 * (1 + predictionIds.length)
   const rule = command.rule === undefined ? null : utf8.encode.encode(command.rule)
-  const more = predicted + extra + shaped + (rule === null ? 0 : 4 + rule.length)
+  const salt = command.salt === undefined ? null : utf8.encode.encode(command.salt)
+  const texts = [rule, salt].reduce((sum, text) => sum + (text === null ? 0 : 4 + text.length), 0)
+  const more = predicted + extra + shaped + texts
   const length = SUBMIT_FIXED_BYTES + 4 * (eosIds.length + promptIds.length) + more
   const { bytes, view } = allocate(length, CommandKind.submit)
   let at = 1
@@ -98,7 +102,7 @@ function encodeSubmit(command: SubmitCommand): Uint8Array {
   at += 8
   const adjusts = (sampling.ignoreEos ? IGNORE_EOS : 0) | (adjustments === undefined ? 0 : ADJUSTMENTS)
   const shapes = (shaping === undefined ? 0 : SHAPING) | (predictionIds === undefined ? 0 : PREDICTION)
-  view.setUint8(at, adjusts | shapes | (rule === null ? 0 : RULE))
+  view.setUint8(at, adjusts | shapes | (rule === null ? 0 : RULE) | (salt === null ? 0 : SALT))
   at += 1
   u32(command.maxTokens)
   u32(command.resumed)
@@ -133,9 +137,11 @@ function encodeSubmit(command: SubmitCommand): Uint8Array {
     u32(shaping.exemptIds.length)
     for (const id of shaping.exemptIds) u32(id)
   }
-  if (rule !== null) {
-    u32(rule.length)
-    bytes.set(rule, at)
+  for (const text of [rule, salt]) {
+    if (text === null) continue
+    u32(text.length)
+    bytes.set(text, at)
+    at += text.length
   }
   return bytes
 }
@@ -196,6 +202,7 @@ export function decodeCommand(bytes: Uint8Array): Command {
         const adjusted = (flags & ADJUSTMENTS) === 0 ? plain : { ...plain, adjustments: adjustments() }
         const sampling = (flags & SHAPING) === 0 ? adjusted : { ...adjusted, shaping: shaping() }
         const rule = (flags & RULE) === 0 ? {} : { rule: text() }
+        const salt = (flags & SALT) === 0 ? {} : { salt: text() }
         return {
           kind: "submit",
           slot,
@@ -210,6 +217,7 @@ export function decodeCommand(bytes: Uint8Array): Command {
           eosIds,
           client,
           ...rule,
+          ...salt,
         }
       }
       case CommandKind.cancel:

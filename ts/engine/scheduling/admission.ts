@@ -54,7 +54,7 @@ export function createAdmission(
     const twin =
       shared > 0 ? roster.running.find((other) => other.kv >= 0 && hasSamePrompt(other, sequence)) : undefined
     if (twin !== undefined && twin.computed < shared) return false
-    const hit = twin === undefined ? cache.lookup(sequence.client, sequence.ids, most) : null
+    const hit = twin === undefined ? cache.lookup(sequence.salt, sequence.ids, most) : null
     sequence.computed = twin === undefined ? (hit?.length ?? 0) : shared
     sequence.kv = twin === undefined ? (hit?.kv ?? kv.open()) : kv.fork(twin.kv, shared)
     sequence.otherwise = hit?.otherwise ?? -1

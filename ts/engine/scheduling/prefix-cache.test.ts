@@ -15,11 +15,11 @@ function setUp() {
     },
     close: (kv) => void (open.delete(kv) || t.fail(`${kv} is closed twice`)),
   })
-  const insert = (kv: number, ids: readonly number[], salt = 0): void => {
+  const insert = (kv: number, ids: readonly number[], salt = ""): void => {
     open.add(kv)
     cache.insert(salt, Int32Array.from(ids), kv)
   }
-  const hit = (ids: readonly number[], salt = 0): number =>
+  const hit = (ids: readonly number[], salt = ""): number =>
     cache.lookup(salt, Int32Array.from(ids), ids.length)?.length ?? 0
   return { cache, open, forks, insert, hit }
 }
@@ -27,7 +27,7 @@ function setUp() {
 t.test("a hit says how the cache goes on where the prompt goes elsewhere", async (t) => {
   const { insert, cache } = setUp()
   insert(1, [1, 2, 3, 4, 5])
-  const otherwise = (...ids: number[]) => cache.lookup(0, Int32Array.from(ids), ids.length)?.otherwise
+  const otherwise = (...ids: number[]) => cache.lookup("", Int32Array.from(ids), ids.length)?.otherwise
   t.equal(otherwise(1, 2, 8), 3, "inside what one answer left")
   t.equal(otherwise(1, 2, 3), -1, "the whole prompt is there")
   t.equal(otherwise(1, 2, 3, 4, 5, 6), -1, "the prompt goes on where the cache ends")
@@ -46,7 +46,7 @@ t.test("the longest common prefix is found at any length, by salt", async (t) =>
   t.equal(hit([1, 2, 9]), 3)
   t.equal(hit([1, 8]), 1)
   t.equal(hit([8]), 0)
-  t.equal(hit([1, 2, 3], 5), 0)
+  t.equal(hit([1, 2, 3], "other"), 0)
   t.equal(cache.entries, 3)
 })
 

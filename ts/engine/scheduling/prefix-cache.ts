@@ -12,9 +12,9 @@ import type { KvMemory } from "./kv-memory.ts"
 export interface PrefixCache {
   readonly entries: number
   /** A fork of the longest cached prefix of ids[0 .. limit - 1], or null. */
-  lookup(salt: number, ids: Int32Array, limit: number): PrefixHit | null
+  lookup(salt: string, ids: Int32Array, limit: number): PrefixHit | null
   /** Takes `kv` over, whose positions are exactly those of `ids`. */
-  insert(salt: number, ids: Int32Array, kv: number): void
+  insert(salt: string, ids: Int32Array, kv: number): void
   /** Closes the entry that was used longest ago. False when there is none. */
   evict(): boolean
   clear(): void
@@ -43,7 +43,7 @@ interface Node {
 const NO_KV = -1
 
 export function createPrefixCache(memory: Pick<KvMemory, "fork" | "close">): PrefixCache {
-  const roots = new Map<number, Node>()
+  const roots = new Map<string, Node>()
   /** Nodes with KV, least recently used first. */
   const recency = new Set<Node>()
 

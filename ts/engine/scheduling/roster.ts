@@ -58,7 +58,7 @@ export function createRoster(
     const length = Math.min(sequence.computed, sequence.known)
     if (keepKv && length > 0) {
       kv.truncate(sequence.kv, length)
-      cache.insert(sequence.client, sequence.ids.slice(0, length), sequence.kv)
+      cache.insert(sequence.salt, sequence.ids.slice(0, length), sequence.kv)
     } else {
       kv.close(sequence.kv)
     }

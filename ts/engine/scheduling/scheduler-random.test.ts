@@ -79,7 +79,7 @@ async function compareWithReference(t: Test, withSpeculation: boolean): Promise<
           eosIds: [],
           client: 0,
         }
-        scheduler.submit(request(slot, ids, maxTokens, { eosIds, client }))
+        scheduler.submit(request(slot, ids, maxTokens, { eosIds, client, salt: String(client) }))
       }
       for (const { slot, cancelAt } of asked) if (cancelAt === step) scheduler.cancel(slot, 1)
       if (!loop.step() && next === asked.length) break

@@ -176,13 +176,13 @@ t.test("a prompt that begins like an earlier one takes its KV, and says the same
   const turn = [...first, ...expected(first, 10), 1, 2, 3]
   scheduler.submit(request(1, turn, 10))
   scheduler.submit(request(2, first, 10))
-  scheduler.submit(request(3, first, 10, { client: 7 }))
+  scheduler.submit(request(3, first, 10, { salt: "other" }))
   finishAll()
   t.same(hear(1).tokens, expected(turn, 10))
   t.equal(hear(1).cached, 49, "all but the last generated token, whose KV was never computed")
   t.same(hear(2).tokens, expected(first, 10))
   t.equal(hear(2).cached, 39, "one token is always run")
-  t.equal(hear(3).cached, 0, "another client's KV is not seen")
+  t.equal(hear(3).cached, 0, "KV of another salt is not seen")
 })
 
 t.test("the context's end is an end", async (t) => {
@@ -198,8 +198,8 @@ t.test("choices of one prompt compute it once, and each gives what it gives alon
   const rowsFor = (choices: number): number => {
     const { scheduler, runner, finishAll, hear, cache } = setUp()
     for (let slot = 0; slot < choices; slot++) scheduler.submit(request(slot, ids, 5 + slot))
-    // Another client's prompt is not shared.
-    scheduler.submit(request(choices, prompt(20, 6), 5, { client: 1 }))
+    // A prompt of another salt is not shared.
+    scheduler.submit(request(choices, prompt(20, 6), 5, { salt: "other" }))
     finishAll()
     for (let slot = 0; slot < choices; slot++) t.same(hear(slot).tokens, expected(ids, 5 + slot))
     t.same(hear(choices).tokens, expected(prompt(20, 6), 5))

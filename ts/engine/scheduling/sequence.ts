@@ -17,6 +17,8 @@ export interface Sequence {
   readonly slot: number
   readonly generation: number
   readonly client: number
+  /** Only sequences of the same salt share KV. */
+  readonly salt: string
   readonly eosIds: ReadonlySet<number>
   readonly template: SampleTemplate
   /** Null: its logits are taken as they are. */
@@ -81,6 +83,7 @@ export function createSequence(
     slot: command.slot,
     generation: command.generation,
     client: command.client,
+    salt: command.salt ?? "",
     eosIds: new Set(eosIds),
     template: sampleTemplate(sampling, vocabularySize, command.eosIds),
     adjuster,
@@ -157,9 +160,9 @@ export function adjustmentRow(
   return adjuster.words(history, pending, position - promptLength, proposed.length)
 }
 
-/** Whether both answer the same prompt of the same client, as the choices of one request do. */
+/** Whether both answer the same prompt and may share its KV, as the choices of one request do. */
 export function hasSamePrompt(a: Sequence, b: Sequence): boolean {
-  if (a === b || a.client !== b.client || a.promptLength !== b.promptLength) return false
+  if (a === b || a.salt !== b.salt || a.promptLength !== b.promptLength) return false
   for (let i = 0; i < a.promptLength; i++) if (a.ids[i] !== b.ids[i]) return false
   return true
 }

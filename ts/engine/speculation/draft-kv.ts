@@ -42,7 +42,7 @@ export function createDraftKv(kv: KvSequences, cache: PrefixCache): DraftKv {
       if (shared === 0 || own.base < shared || !hasSamePrompt(other, sequence)) continue
       return { kv: kv.fork(own.kv, shared), base: shared, tail: NOTHING }
     }
-    const hit = cache.lookup(sequence.client, sequence.ids, most)
+    const hit = cache.lookup(sequence.salt, sequence.ids, most)
     return { kv: hit?.kv ?? kv.open(), base: hit?.length ?? 0, tail: NOTHING }
   }
 
@@ -66,7 +66,7 @@ export function createDraftKv(kv: KvSequences, cache: PrefixCache): DraftKv {
         return
       }
       kv.truncate(own.kv, length)
-      cache.insert(sequence.client, sequence.ids.slice(0, length), own.kv)
+      cache.insert(sequence.salt, sequence.ids.slice(0, length), own.kv)
     },
     clear() {
       for (const { kv: one } of owned.values()) kv.close(one)

@@ -4,6 +4,7 @@ import type { GenerationRequest } from "../../engine/index.ts"
 import { answerFormatOf, toolWishOf } from "../answer-format.ts"
 import { chatCompletion, createChatStreamFormat } from "../chat-format.ts"
 import { chatMessages, toolDefinitions } from "../chat-messages.ts"
+import { cacheSaltOf } from "../cache-salt.ts"
 import { HttpError } from "../error-response.ts"
 import { deliveryOf, predictionOf, resolveModel, samplingOf, stopIdsOf, stopOf } from "../generation-fields.ts"
 import type { PrepareWork } from "../generation-work.ts"
@@ -72,6 +73,7 @@ export function createChatWork(services: Services): PrepareWork {
       ...(thinkingBudget === null ? {} : { thinkingBudget }),
       ...(logprobs === null ? {} : { logprobs }),
       client,
+      ...cacheSaltOf(body.cache_salt, client, services.settings),
     }
     return {
       id: identity.id,

@@ -4,6 +4,7 @@
 import type { GenerationRequest, Prompt } from "../../engine/index.ts"
 import { answerFormatOf } from "../answer-format.ts"
 import { completion, createCompletionStreamFormat, type Echoes } from "../completion-format.ts"
+import { cacheSaltOf } from "../cache-salt.ts"
 import { HttpError } from "../error-response.ts"
 import { deliveryOf, predictionOf, resolveModel, samplingOf, stopIdsOf, stopOf } from "../generation-fields.ts"
 import type { PrepareWork } from "../generation-work.ts"
@@ -73,6 +74,7 @@ export function createCompletionWork(services: Services): PrepareWork {
         ...predictionOf(body.prediction),
         ...(logprobs === null ? {} : { logprobs }),
         client,
+        ...cacheSaltOf(body.cache_salt, client, services.settings),
       }),
     )
     return {

@@ -86,6 +86,6 @@ export function operationRoutes(services: Services): Route[] {
         cluster().nodes.flatMap((node) => (node.memory === null ? [] : [[node.rank, memoryView(node.memory)]])),
       ),
     ),
-    view("/cluster", "Ranks and links.", () => cluster()),
+    view("/cluster", "Ranks and links, how they are joined, their proof, and versions.", () => cluster()),
   ]
 }

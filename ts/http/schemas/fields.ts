@@ -74,6 +74,12 @@ export const samplingFields = {
       { description: "What the answer will probably say. Changes its speed only." },
     ),
   ),
+  cache_salt: Nullable(
+    Type.String({
+      maxLength: LIMITS.cacheSaltChars,
+      description: "Only requests of the same salt find each other's prompts in the prefix cache. Extension.",
+    }),
+  ),
   ignore_eos: Nullable(Type.Boolean({ description: "Do not stop at an end-of-turn token. Extension." })),
   presence_penalty: Nullable(
     Type.Number({ minimum: -LIMITS.penalty, maximum: LIMITS.penalty, description: "Default 0." }),

@@ -2,12 +2,14 @@
 #include "kv.h"
 
 #include <algorithm>
+#include <cstring>
 #include <stdexcept>
 #include <string>
 #include <unordered_set>
 #include <utility>
 
 #include "mlx/ops.h"
+#include "mlx/transforms.h"
 
 namespace mj {
 
@@ -116,6 +118,7 @@ void ArraySequences::put(std::optional<mx::array>& array, int capacity, int star
                            mx::Shape{1, options_.kv_heads, end, options_.head_dim}, stream_);
 }
 void ArraySequences::write(int handle, int layer, int start, const mx::array& keys, const mx::array& values) {
+  type_ = keys.dtype();
   const Sequence& s = sequences_[handle];
   if (s.seat.slab < 0) {
     Cache& cache = *s.cache;  // reserve() made it for the step that writes
@@ -153,6 +156,34 @@ void ArraySequences::roots(int handle, std::vector<mx::array>& out) const {
   for (auto* arrays : {&keys, &values})
     for (auto& a : *arrays)
       if (a) out.push_back(*a);
+}
+// f32 holds every number of the narrower types, so that what is read and appended again is the same.
+void ArraySequences::read(int handle, int from, int to, float* out) {
+  const size_t each = size_t(to - from) * options_.kv_heads * options_.head_dim;
+  for (int half = 0; half < 2; ++half)
+    for (int layer = 0; layer < options_.layers; ++layer, out += each) {
+      const mx::array rows = half == 0 ? keys(handle, layer, from, to) : values(handle, layer, from, to);
+      mx::array plain = mx::contiguous(mx::astype(rows, mx::float32, stream_), false, stream_);
+      plain.eval();
+      std::memcpy(out, plain.data<float>(), each * sizeof(float));
+    }
+}
+void ArraySequences::append(int handle, int positions, const float* from) {
+  if (!type_) throw std::invalid_argument("the type of keys and values is not known before the first step");
+  const int start = sequences_[handle].length;
+  const mx::Shape shape{1, options_.kv_heads, positions, options_.head_dim};
+  const size_t each = size_t(positions) * options_.kv_heads * options_.head_dim;
+  const float* const second = from + each * options_.layers;
+  reserve(handle, start + positions);
+  for (int layer = 0; layer < options_.layers; ++layer) {
+    const auto rows = [&](const float* half) {
+      return mx::astype(mx::array(half + layer * each, shape), *type_, stream_);
+    };
+    write(handle, layer, start, rows(from), rows(second));
+  }
+  std::vector<mx::array> made = take_copies();
+  roots(handle, made);
+  mx::eval(made);
 }
 std::vector<mx::array> ArraySequences::take_copies() { return std::exchange(copies_, {}); }
 

@@ -39,6 +39,8 @@ class ArraySequences final : public Sequences {
   void close(int handle) override;
   int length(int handle) const override { return sequences_[handle].length; }
   mj_kv_stats stats() const override;
+  void read(int handle, int from, int to, float* out) override;
+  void append(int handle, int positions, const float* from) override;
   int kv_heads() const { return options_.kv_heads; }
   int head_dim() const { return options_.head_dim; }
 
@@ -103,6 +105,7 @@ class ArraySequences final : public Sequences {
   std::vector<Sequence> sequences_;
   std::vector<std::shared_ptr<Slab>> slabs_;  // null: dissolved
   std::vector<mx::array> copies_;
+  std::optional<mx::Dtype> type_;  // of keys and values, once any were written
 };
 
 }  // namespace mj

@@ -135,6 +135,7 @@ void ArraySequences::dissolve() {
 
 void ArraySequences::write_slab(int number, int layer, const mx::array& at, const mx::array& keys,
                                 const mx::array& values) {
+  type_ = keys.dtype();
   Slab& slab = *slabs_[number];
   for (auto [arrays, rows] : {std::pair{&slab.keys, &keys}, std::pair{&slab.values, &values}}) {
     auto& array = (*arrays)[layer];

@@ -86,6 +86,10 @@ struct Segment {
 // Throws std::length_error when no block is free. start must be <= kv_length; positions from start on are rewritten.
 Segment kv_reserve(KvStore&, int handle, int first_row, int rows, int start);
 void kv_apply_copies(const KvStore&, const Segment&);
+// Positions [from, to) as keys [layers, kv heads, to - from, head dim], then values alike. While no step runs.
+void kv_read(const KvStore&, int handle, int from, int to, float* out);
+// Writes `positions` of them behind the last one. Throws std::length_error when no block is free. While no step runs.
+void kv_append(KvStore&, int handle, int positions, const float* from);
 
 struct RopeParameters {
   int query_heads, kv_heads, head_dim, rope_dims, mode;  // mode: 0 none, 1 halves, 2 pairs

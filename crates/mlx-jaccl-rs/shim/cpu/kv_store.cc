@@ -146,6 +146,48 @@ Segment KvStore::reserve(int handle, int first_row, int rows, int start) {
   return segment;
 }
 
+// keys(first, i) and values(first, i): where head i of a position lies, its elements kBlock apart in keys; i counts
+// rows of the packed form, [layer, head, position].
+template <class Keys, class Values>
+void KvStore::each_row(const Sequence& s, int from, int to, Keys&& keys, Values&& values) const {
+  size_t row = 0;
+  for (int layer = 0; layer < layout.layers; layer++)
+    for (int head = 0; head < layout.kv_heads; head++)
+      for (int position = from; position < to; position++, row++) {
+        float* part = address(s.blocks[position / kBlock]) + layout.offset(layer, head);
+        const int slot = position % kBlock;
+        keys(part + slot, row);
+        values(part + size_t(layout.head_dim) * kBlock + size_t(slot) * layout.value_stride, row);
+      }
+}
+
+void KvStore::read(int handle, int from, int to, float* out) const {
+  const Sequence& s = sequence(handle);
+  if (from < 0 || from > to || to > s.length) throw std::out_of_range("kv store: no such positions to read");
+  const size_t d = layout.head_dim, rows = size_t(layout.layers) * layout.kv_heads * (to - from);
+  float* const values = out + rows * d;
+  each_row(
+      s, from, to,
+      [&](const float* key, size_t row) {
+        for (size_t i = 0; i < d; i++) out[row * d + i] = key[i * kBlock];
+      },
+      [&](const float* value, size_t row) { memcpy(values + row * d, value, d * sizeof(float)); });
+}
+
+void KvStore::append(int handle, int positions, const float* from) {
+  if (positions <= 0) return;
+  const int start = sequence(handle).length;
+  kv_apply_copies(*this, reserve(handle, 0, positions, start));
+  const size_t d = layout.head_dim, rows = size_t(layout.layers) * layout.kv_heads * positions;
+  const float* const values = from + rows * d;
+  each_row(
+      sequence(handle), start, start + positions,
+      [&](float* key, size_t row) {
+        for (size_t i = 0; i < d; i++) key[i * kBlock] = from[row * d + i];
+      },
+      [&](float* value, size_t row) { memcpy(value, values + row * d, d * sizeof(float)); });
+}
+
 void KvStoreDeleter::operator()(KvStore* s) const { delete s; }
 KvStorePtr make_kv_store(const KvConfig& c) { return KvStorePtr(new KvStore(c)); }
 int kv_open(KvStore& s) { return s.open(); }
@@ -157,6 +199,8 @@ KvStats kv_stats(const KvStore& s) { return s.stats(); }
 Segment kv_reserve(KvStore& s, int handle, int first_row, int rows, int start) {
   return s.reserve(handle, first_row, rows, start);
 }
+void kv_read(const KvStore& s, int handle, int from, int to, float* out) { s.read(handle, from, to, out); }
+void kv_append(KvStore& s, int handle, int positions, const float* from) { s.append(handle, positions, from); }
 void kv_apply_copies(const KvStore& s, const Segment& segment) {
   for (auto [to, from] : segment.copies) memcpy(to, from, s.layout.block_floats * sizeof(float));
 }

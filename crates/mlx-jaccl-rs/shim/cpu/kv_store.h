@@ -34,6 +34,8 @@ class KvStore {
   int length(int handle) const { return sequence(handle).length; }
   KvStats stats() const;
   Segment reserve(int handle, int first_row, int rows, int start);
+  void read(int handle, int from, int to, float* out) const;
+  void append(int handle, int positions, const float* from);
 
  private:
   struct Sequence {
@@ -47,6 +49,8 @@ class KvStore {
   int allocate();
   void release(int block);
   void shrink(Sequence&, int length);
+  template <class Keys, class Values>
+  void each_row(const Sequence&, int from, int to, Keys&&, Values&&) const;
 
   float* memory_ = nullptr;
   size_t mapped_ = 0;

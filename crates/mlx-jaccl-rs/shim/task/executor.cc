@@ -44,6 +44,10 @@ class BlockSequences final : public Sequences {
     const cpu::KvStats s = cpu::kv_stats(*store_);
     return {s.blocks_total, s.blocks_used, cpu::kBlock, s.sequences, s.block_bytes, s.bytes_total, s.bytes_used};
   }
+  void read(int handle, int from, int to, float* out) override { cpu::kv_read(*store_, handle, from, to, out); }
+  void append(int handle, int positions, const float* from) override {
+    cpu::kv_append(*store_, handle, positions, from);
+  }
   cpu::KvStore& store() const { return *store_; }
 
  private:

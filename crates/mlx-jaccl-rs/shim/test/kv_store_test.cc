@@ -59,6 +59,36 @@ TEST("a fork shares blocks until one of the owners writes the tail", [] {
   CHECK(kv_stats(*s).blocks_used == 0);
 })
 
+TEST("positions that are read and appended again are the same, behind a shared block too", [] {
+  constexpr int each = 2 * 2 * 3 * 20;  // numbers of a position
+  auto s = make_kv_store({2, 3, 20, size_t(1) << 22});
+  auto numbers = [](int positions, int first) {
+    std::vector<float> made(size_t(positions) * each);
+    for (size_t i = 0; i < made.size(); i++) made[i] = float(first + int(i));
+    return made;
+  };
+  const int a = kv_open(*s);
+  const auto head = numbers(70, 0), tail = numbers(90, 100000);
+  kv_append(*s, a, 70, head.data());
+  const int b = kv_fork(*s, a, 70);
+  kv_append(*s, b, 90, tail.data());
+  CHECK(kv_length(*s, a) == 70 && kv_length(*s, b) == 160);
+  std::vector<float> read(head.size());
+  kv_read(*s, a, 0, 70, read.data());
+  CHECK(read == head, "what was forked stays as it was");
+  kv_read(*s, b, 0, 70, read.data());
+  CHECK(read == head);
+  read.resize(tail.size());
+  kv_read(*s, b, 70, 160, read.data());
+  CHECK(read == tail);
+  CHECK_THROWS(std::out_of_range, kv_read(*s, b, 0, 161, read.data()));
+  auto tiny = make_kv_store({2, 3, 20, 1 << 17});
+  const int c = kv_open(*tiny);
+  CHECK_THROWS(std::length_error, kv_append(*tiny, c, 3000, numbers(3000, 0).data()));
+  for (int handle : {a, b}) kv_close(*s, handle);
+  CHECK(kv_stats(*s).blocks_used == 0);
+})
+
 TEST("random use of a store never leaks or shares a block that is written", [] {
   std::mt19937 random(4);
   auto s = small(24);

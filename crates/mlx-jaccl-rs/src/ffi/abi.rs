@@ -2,7 +2,7 @@
 
 use std::ffi::{c_char, c_int, c_void};
 
-pub const ABI: u32 = 5;
+pub const ABI: u32 = 6;
 
 #[repr(C)]
 pub struct Engine {
@@ -183,6 +183,9 @@ pub struct Api {
   pub collectives: unsafe extern "C" fn(*mut Engine, *mut Collectives, *mut f32, c_int) -> c_int,
 
   pub group_probe: unsafe extern "C" fn(*mut Engine, c_int, c_int, c_int, c_int, *mut f32) -> c_int,
+
+  pub kv_read: unsafe extern "C" fn(*mut Engine, c_int, c_int, c_int, *mut f32, i64) -> c_int,
+  pub kv_append: unsafe extern "C" fn(*mut Engine, c_int, *const f32, i64) -> c_int,
 }
 
 #[cfg(test)]

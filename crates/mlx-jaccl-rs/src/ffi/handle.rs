@@ -260,6 +260,24 @@ impl EngineHandle {
     Ok(stats)
   }
 
+  /// Copies positions `from .. to`, whose numbers `out` has room for; the shim checks both.
+  pub fn kv_read(&self, handle: i32, from: i32, to: i32, out: &mut Float32ArraySlice<'_>) -> Result<(), Error> {
+    // SAFETY: the array is lent for this call, and JavaScript does not run meanwhile.
+    let room = unsafe { out.as_mut() };
+    let capacity = room.len().cast_signed() as i64;
+    // SAFETY: the engine is open, and `room` has as many elements as it says.
+    let code = unsafe { (self.library.api.kv_read)(self.engine, handle, from, to, room.as_mut_ptr(), capacity) };
+    self.known(code).map(drop)
+  }
+
+  pub fn kv_append(&self, handle: i32, values: &[f32]) -> Result<(), Error> {
+    let count = values.len().cast_signed() as i64;
+    // SAFETY: the engine is open and copies `count` numbers.
+    self
+      .known(unsafe { (self.library.api.kv_append)(self.engine, handle, values.as_ptr(), count) })
+      .map(drop)
+  }
+
   pub fn exec(&self, tape: &[i32]) -> Result<(), Error> {
     let length = size("a command buffer", tape.len())?;
     // SAFETY: the engine is open; the shim copies `length` words and checks every one before it uses it.

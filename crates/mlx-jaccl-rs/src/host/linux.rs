@@ -29,6 +29,14 @@ pub fn read() -> Result<HostMemory, Error> {
   })
 }
 
+pub fn trim() {
+  #[cfg(target_env = "gnu")]
+  // SAFETY: takes the allocator's own locks; may be called at any time from any thread.
+  unsafe {
+    libc::malloc_trim(0);
+  }
+}
+
 fn text(path: &str) -> Result<String, Error> {
   fs::read_to_string(path).map_err(|source| Error::file(Path::new(path), source))
 }
