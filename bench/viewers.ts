@@ -80,14 +80,14 @@ function estimate(samples: readonly number[]): { n: number; mean: number; halfWi
 
 const flags = ["--threads", values.threads, "--local-ranks", values.ranks]
 const server = await startServerProcess(ownServer(ROOT, values.model, flags))
-let running = true
+const stop = new AbortController()
 try {
   const { url } = server
   const model = await servedModel(url)
   const processes = processTree(server.pid)
   let seed = 1
   const stream = async () => {
-    while (running) {
+    while (!stop.signal.aborted) {
       const prompts = [promptText(Number(values.prompt), seed++)]
       await runLoad({
         url,
@@ -130,7 +130,7 @@ try {
     const second = await measure(pair % 2 === 0 ? viewers : 0)
     measured.push(pair % 2 === 0 ? { alone: first, watched: second } : { alone: second, watched: first })
   }
-  running = false
+  stop.abort()
   await load
   const cpuMs = estimate(measured.map(({ alone }) => alone.cpuMs)).mean
   const cost = measured.map(({ alone, watched }) => ((watched.frontMs - alone.frontMs) / cpuMs) * 100)
@@ -168,6 +168,6 @@ try {
   })
   process.exitCode = passed ? 0 : 1
 } finally {
-  running = false
+  stop.abort()
   await server.close()
 }
