@@ -13,18 +13,28 @@ import { toolCallFormatByName } from "./tool-calls/index.ts"
 const TINY = fileURLToPath(new URL("../../../../fixtures/tiny-qwen3/tokenizer.json", import.meta.url))
 const SIZE = 4096
 const END = 4082
-const HARMONY = ["<|channel|>", "<|message|>", "<|start|>", "<|end|>", "<|constrain|>", "<|call|>"]
+/** In place of tokens that no test here needs. */
+const controls = new Map([
+  ["<|channel|>", 4089],
+  ["<|message|>", 4090],
+  ["<|start|>", 4091],
+  ["<|end|>", 4092],
+  ["<|constrain|>", 4093],
+  ["<|call|>", 4094],
+  ["<|tool_call>", 4095],
+  ["<tool_call|>", 4085],
+  ['<|"|>', 4086],
+])
 const [MASKED, COMPLETE] = [1, 2]
 
 const path = join(t.testdir(), "tokenizer.json")
 const json: { added_tokens: { id: number; content: string }[] } = JSON.parse(readFileSync(TINY, "utf8"))
-for (const [i, content] of HARMONY.entries()) {
-  const token = json.added_tokens.find(({ id }) => id === 4089 + i)
+for (const [content, own] of controls) {
+  const token = json.added_tokens.find(({ id }) => id === own)
   if (token !== undefined) token.content = content
 }
 writeFileSync(path, JSON.stringify(json))
 const tokenizer = Tokenizer.fromFile(path)
-const controls = new Map(HARMONY.map((text, i) => [text, 4089 + i]))
 const grammars = new Grammars(path, Int32Array.of(END), SIZE)
 const maker = createRuleMaker((rule) => checkGrammar(rule, SIZE, 5000))
 
@@ -100,6 +110,36 @@ t.test("with tools and a format the answer is a call or of the format", async ()
   await cut(rule, "text", "")
 })
 
+t.test("between control tokens a text is any text of its schema that does not look like their marks", async () => {
+  const text = { type: "string", pattern: "^[a-z/]+|\\d{2}$", maxLength: 5 }
+  const free = { type: ["string", "null"] }
+  const inner = { type: "object", properties: { b: free, c: { $ref: "#/$defs/n" } }, required: ["c"] }
+  const parameters = {
+    type: "object",
+    properties: { a: { ...text, pattern: "^[a-z/]+$" }, o: inner, l: { type: "array", items: text, minItems: 1 } },
+    additionalProperties: { type: "boolean" },
+    $defs: { n: { type: "integer", minimum: 1 } },
+  }
+  const asked = (tool: object) => wish({ tools: [{ name: "f", ...tool }], toolChoice: "required" })
+  const rule = maker.make(asked({ parameters }), source("gemma4", think))
+  const call = (body: string) => `<|tool_call>call:f{${body}}<tool_call|>`
+  for (const body of [
+    "",
+    'a:<|"|>ab/c<|"|>',
+    'a:<|"|>a<|"|>,o:{c:3},x:true',
+    'o:{b:<|"|>a, {b}\n"<|"|>,c:1},l:[<|"|>12<|"|>],y:false',
+    "o:{b:null,c:2}",
+    'o:{b:<|"|><|"|>,c:2}',
+  ])
+    await whole(rule, call(body))
+  await whole(rule, `<think>so</think>${call("x:true")}`)
+  await cut(rule, '<|tool_call>call:f{a:<|"|>A', '<|tool_call>call:f{a:<|"|>')
+  await cut(rule, "<|tool_call>call:f{o:{c:0", "<|tool_call>call:f{o:{c:")
+  const strictly = maker.make(asked({ parameters: schema, strict: true }), source("gemma4"))
+  await whole(strictly, `${call("a:5")}${call("a:-7")}`)
+  await cut(strictly, "<|tool_call>call:f{}", "<|tool_call>call:f{")
+})
+
 t.test("strict tools leave the answer free and hold the calls in it", async (t) => {
   const rule = maker.make(wish({ tools: strict }), source("hermes", think))
   const said = "Well. <tool_call>\n"
@@ -114,12 +154,16 @@ t.test("strict tools leave the answer free and hold the calls in it", async (t) 
 
 t.test("what is asked for in vain is refused by name, what is not strict never", async (t) => {
   const unknown = { type: "object", properties: { a: { not: {} } } }
+  const unenforced = { type: "object", properties: { a: { type: "string", format: "date" } } }
   for (const [asked, from, param] of [
     [{ toolChoice: "required" }, source("hermes"), "tool_choice"],
     [{ tools, toolChoice: { name: "g" } }, source("hermes"), "tool_choice"],
     [{ tools, toolChoice: "required" }, source(null), "tool_choice"],
-    [{ tools, toolChoice: "required" }, source("gemma4"), "tool_choice"],
-    [{ tools: strict }, source("gemma4"), "tools.0.function.strict"],
+    [
+      { tools: [{ name: "g" }, { name: "f", parameters: unenforced, strict: true }] },
+      source("gemma4"),
+      "tools.1.function.parameters.properties.a.format",
+    ],
     [
       { tools: [{ name: "f", parameters: unknown, strict: true }] },
       source("hermes"),
@@ -131,6 +175,7 @@ t.test("what is asked for in vain is refused by name, what is not strict never",
   t.equal(maker.make(wish({ tools }), source("hermes")), null)
   t.equal(maker.make(wish({ tools: strict }), source(null)), null)
   for (const parameters of [unknown, { type: "no-such" }, { $ref: "#/nowhere" }, 5, { properties: 5 }])
-    t.type(maker.make(wish({ tools: [{ name: "f", parameters }], toolChoice: "required" }), source("hermes")), "string")
+    for (const format of ["hermes", "gemma4"])
+      t.type(maker.make(wish({ tools: [{ name: "f", parameters }], toolChoice: "required" }), source(format)), "string")
   t.type(maker.make(wish({ format: { ...format, schema: unknown, strict: false } }), source(null)), "string")
 })

@@ -68,16 +68,16 @@ export function createRuleMaker(check: CheckRule): RuleMaker {
     const schema = { type: "object", ...Object(parameters ?? { properties: {} }) }
     if (strict === true) {
       checkSchema(schema, true, param)
-      return { name, schema, isStrict: true }
+      return { name, schema, isStrict: true, param }
     }
     // What cannot be enforced does not keep a tool from being called.
     try {
       checkSchemaBounds(schema, param)
-      if (schemaFault(schema, false) === null) return { name, schema, isStrict: false }
+      if (schemaFault(schema, false) === null) return { name, schema, isStrict: false, param }
     } catch (error) {
       if (!(error instanceof EngineError)) throw error
     }
-    return { name, schema: { type: "object" }, isStrict: false }
+    return { name, schema: { type: "object" }, isStrict: false, param }
   }
 
   function callsOf(wish: AnswerWish, source: RuleSource): CallGrammar | null {

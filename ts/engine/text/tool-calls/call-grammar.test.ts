@@ -16,6 +16,7 @@ const tool = (name: string, properties: object, required: readonly string[]): Gr
   name,
   schema: { type: "object", properties, required, additionalProperties: false },
   isStrict: true,
+  param: name,
 })
 const TOOLS: readonly GrammarTool[] = [
   tool("get_weather", { city: { enum: ["Oslo", "Rome"] }, days: { type: "integer", minimum: 1, maximum: 9 } }, [
@@ -111,6 +112,21 @@ const TEXTS: readonly (readonly [format: string, template: string, text: string]
     "",
     `<｜DSML｜function_calls>\n<｜DSML｜invoke name="note">\n<｜DSML｜parameter name="text" string="true">hi</｜DSML｜parameter>\n</｜DSML｜invoke>\n<｜DSML｜invoke name="plan">\n<｜DSML｜parameter name="ids" string="false">[1]</｜DSML｜parameter>\n</｜DSML｜invoke>\n</｜DSML｜function_calls>`,
   ],
+  [
+    "gemma4",
+    "",
+    '<|tool_call>call:get_weather{city:<|"|>Oslo<|"|>,days:2}<tool_call|><|tool_call>call:plan{at:true,ids:[3,4]}<tool_call|>',
+  ],
+  [
+    "gemma4",
+    "optional members",
+    '<|tool_call>call:get_weather{city:<|"|>Rome<|"|>}<tool_call|><|tool_call>call:note{text:<|"|>a}, {<|"|>}<tool_call|>',
+  ],
+  [
+    "function_gemma",
+    "",
+    "<start_function_call>call:note{text:<escape><b> x<escape>}<end_function_call><start_function_call>call:plan{ids:[]}<end_function_call>",
+  ],
   ["lfm2", "", `<|tool_call_start|>[get_weather(city="Oslo", days=2, ), plan(ids=[3, 4], )]<|tool_call_end|>`],
   ["llama_pythonic", "", `[get_weather(city="Rome", ), note(text="a, b", )]`],
 ]
@@ -182,6 +198,8 @@ const WALKED = new Set([
   "phi4",
   "granite",
   "harmony",
+  "gemma4",
+  "function_gemma",
   "lfm2",
 ])
 

@@ -3,6 +3,7 @@
 
 import { callLiteral } from "./call-literal.ts"
 import type { ToolCallFormat } from "./format.ts"
+import { type LiteralFrame, literalCalls } from "./literal-grammar.ts"
 import { type TaggedSyntax, taggedCalls } from "./tagged-grammar.ts"
 
 export interface GrammarTool {
@@ -10,6 +11,8 @@ export interface GrammarTool {
   /** JSON Schema of the arguments. */
   readonly schema: object
   readonly isStrict: boolean
+  /** Where the schema stands in the request. */
+  readonly param: string
 }
 
 /** A schema that the grammar names as @name. */
@@ -195,11 +198,21 @@ const TAGGED: Readonly<Record<string, TaggedSyntax>> = {
   },
 }
 
-/** Null: calls of this format cannot be enforced. */
+const LITERAL: Readonly<Record<string, LiteralFrame>> = {
+  gemma4: { begin: "<|tool_call>", end: "<tool_call|>", quote: '<|"|>' },
+  function_gemma: { begin: "<start_function_call>", end: "<end_function_call>", quote: "<escape>" },
+}
+
+/**
+ * Null: calls of this format cannot be enforced. Throws EngineError invalid_request where a strict tool asks for what the
+ * format's grammar cannot hold.
+ */
 export function callGrammar(format: ToolCallFormat, options: CallGrammarOptions): CallGrammar | null {
   const frame = FRAMES[format.name]?.(options.template)
   if (frame !== undefined)
     return framedCalls(frame, format.name === "harmony" ? { ...options, several: false } : options)
+  const literal = LITERAL[format.name]
+  if (literal !== undefined) return literalCalls(literal, options)
   const syntax = TAGGED[format.name]
   return syntax === undefined ? null : taggedCalls(syntax, options)
 }

@@ -42,6 +42,13 @@ t.test("gemma 4: bare keys, strings between their own marks, nested values, seve
   gives(t, "gemma4", block("call:nobody{}"), block("call:nobody{}"), [])
 })
 
+t.test("what stands without marks is a string only where the schema wants nothing else", async (t) => {
+  gives(t, "gemma4", "<|tool_call>call:get-time{zone:null}<tool_call|>", "", [["get-time", '{"zone": null}']])
+  gives(t, "gemma4", "<|tool_call>call:get-time{zone:5}<tool_call|>", "", [["get-time", '{"zone": "5"}']])
+  gives(t, "gemma4", "<|tool_call>call:set{level:5}<tool_call|>", "", [["set", '{"level": 5}']])
+  gives(t, "gemma4", '<|tool_call>call:set{level:<|"|>5<|"|>}<tool_call|>', "", [["set", '{"level": "5"}']])
+})
+
 t.test("function gemma: several calls, nested objects", async (t) => {
   const call = (body: string): string => `<start_function_call>${body}<end_function_call>`
   gives(

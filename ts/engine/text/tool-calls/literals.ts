@@ -1,7 +1,7 @@
 // Turns the literals of calls that look like source text, f(a='x', b=[1, True]) or call:f{a:<escape>x<escape>}, into JSON
 // text. Knows no stream: what it is given is whole.
 
-import { itemSchema, memberSchema, quotedValue, valueText } from "./schema-values.ts"
+import { bareValue, itemSchema, memberSchema, quotedValue, valueText } from "./schema-values.ts"
 
 export interface LiteralDialect {
   /** Delimiters of strings, longer ones before those they begin with. */
@@ -114,7 +114,7 @@ function createCursor(text: string, dialect: LiteralDialect): Cursor {
     const string = quoted()
     if (string !== null) return quotedValue(string, schema)
     const found = word(",]})")
-    return found === "" ? null : valueText(WORDS[found] ?? found, schema)
+    return found === "" ? null : bareValue(WORDS[found] ?? found, schema)
   }
 
   return {

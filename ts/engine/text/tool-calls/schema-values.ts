@@ -44,6 +44,14 @@ export function jsonOrText(text: string): string {
   return parsed(text.trim()) === undefined ? JSON.stringify(text) : text.trim()
 }
 
+/** JSON text of what was written without the marks of a string: one only where the schema wants nothing else. */
+export function bareValue(text: string, schema: unknown): string {
+  const type = typeOf(parsed(text))
+  const types = schemaTypes(schema)
+  const isWanted = type !== null && (types.has(type) || (type === "integer" && types.has("number")))
+  return isWanted && type !== "string" ? text : valueText(text, schema)
+}
+
 /** JSON text of `text` as the schema wants it; what does not fit its type stays a text. */
 export function valueText(text: string, schema: unknown): string {
   const types = schemaTypes(schema)

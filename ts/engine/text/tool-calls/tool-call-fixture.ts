@@ -7,6 +7,7 @@ import { createToolCallStream, toolCallFormatByName } from "./index.ts"
 const TOOLS: readonly ToolDefinition[] = [
   { name: "plan", parameters: { properties: { steps: { type: "array", items: { type: "object" } } } } },
   { name: "get_weather", parameters: { properties: { city: { type: "string" }, days: { type: "integer" } } } },
+  { name: "set", parameters: { properties: { level: { anyOf: [{ type: "integer" }, { type: "string" }] } } } },
   { name: "get-time", parameters: { properties: { utc: { type: "boolean" }, zone: { type: ["string", "null"] } } } },
 ]
 
