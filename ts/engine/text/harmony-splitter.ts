@@ -4,7 +4,7 @@
 //
 // Calls are passed on as content with their header, for the tool-call stage to read.
 
-import type { Passage, ReasoningSplitter, SplitterOptions } from "./reasoning.ts"
+import type { Passage, PassageOptions, ReasoningSplitter } from "./passage.ts"
 import { createStopMatcher } from "./stop-matcher.ts"
 
 const MESSAGE = "<|message|>"
@@ -18,7 +18,7 @@ const RECIPIENT = /(?:^|\s|assistant)to=([^\s<]+)/
 
 type Kind = "reasoning" | "content" | "call"
 
-export function createHarmonySplitter(options: Omit<SplitterOptions, "markers">): ReasoningSplitter {
+export function createHarmonySplitter(options: PassageOptions): ReasoningSplitter {
   const readsCalls = options.interruptions.length > 0
   const ends = createStopMatcher(ENDS)
   let kind: Kind | null = options.startsInReasoning ? "reasoning" : null

@@ -2,6 +2,7 @@
 // what may become a marker. Knows no tokens; positions count UTF-16 units of the answer's whole text.
 
 import { createHarmonySplitter } from "./harmony-splitter.ts"
+import type { Passage, PassageOptions, ReasoningSplitter } from "./passage.ts"
 import { createStopMatcher } from "./stop-matcher.ts"
 
 export interface ReasoningMarkers {
@@ -46,26 +47,9 @@ export function endsInReasoning(markers: ReasoningMarkers, tail: string, continu
     : tail.trimEnd().endsWith(markers.open)
 }
 
-export interface Passage {
-  readonly channel: "reasoning" | "content"
-  readonly text: string
-  /** Where it begins in the whole text. Passages ascend; markers and trimmed space lie between them. */
-  readonly at: number
-}
-
-export interface ReasoningSplitter {
-  /** What comes next is thought, unless it is a marker. */
-  readonly thinking: boolean
-  push(text: string): readonly Passage[]
-  flush(): readonly Passage[]
-}
-
-export interface SplitterOptions {
+export interface SplitterOptions extends PassageOptions {
   /** null: all is content. */
   readonly markers: ReasoningMarkers | null
-  readonly startsInReasoning: boolean
-  /** Texts that end the reasoning without its marker, and belong to the content: beginnings of tool calls. */
-  readonly interruptions: readonly string[]
 }
 
 /**

@@ -3,7 +3,7 @@
 
 import type { ToolDefinition } from "../../generation.ts"
 import type { CallPart, CallReader } from "./format.ts"
-import { createObjectScanner, endWithoutBrackets, knownNames } from "./json-call.ts"
+import { createObjectScanner, endWithoutBrackets, knownNames, passObject } from "./json-call.ts"
 
 /** All patterns begin with ^; they are tried where the unread text begins. */
 export interface CallFrame {
@@ -40,11 +40,9 @@ export function createHeadedCallReader(tools: readonly ToolDefinition[], frame: 
       return true
     }
     if (state === "arguments") {
-      const scanned = scanner.push(text)
-      if (scanned.text !== "") parts.push({ type: "arguments", text: scanned.text })
-      text = scanned.rest
-      if (!scanned.done) return false
-      parts.push({ type: "end" })
+      const rest = passObject(scanner, text, parts)
+      text = rest ?? ""
+      if (rest === null) return false
       state = "tail"
       return true
     }

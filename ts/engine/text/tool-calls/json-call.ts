@@ -78,11 +78,9 @@ export function createJsonCallReader(tools: readonly ToolDefinition[]): CallRead
       return true
     }
     if (state === "arguments") {
-      const scanned = scanner.push(text)
-      if (scanned.text !== "") parts.push({ type: "arguments", text: scanned.text })
-      text = scanned.rest
-      if (!scanned.done) return false
-      parts.push({ type: "end" })
+      const rest = passObject(scanner, text, parts)
+      text = rest ?? ""
+      if (rest === null) return false
       state = "tail"
       return true
     }
@@ -137,6 +135,15 @@ export function endWithoutBrackets(scanner: ObjectScanner): readonly CallPart[] 
 }
 
 const CONTROL_ESCAPES: Readonly<Record<string, string>> = { "\n": "\\n", "\r": "\\r", "\t": "\\t" }
+
+/** Passes on what a text holds of an object. Gives what follows the object, or null while more of it is to come. */
+export function passObject(scanner: ObjectScanner, text: string, parts: CallPart[]): string | null {
+  const scanned = scanner.push(text)
+  if (scanned.text !== "") parts.push({ type: "arguments", text: scanned.text })
+  if (!scanned.done) return null
+  parts.push({ type: "end" })
+  return scanned.rest
+}
 
 /** Follows one JSON object to its closing brace. */
 export function createObjectScanner(): ObjectScanner {

@@ -2,7 +2,7 @@
 
 import type { ToolDefinition } from "../../generation.ts"
 import type { CallPart, CallReader, ToolCallFormat } from "./format.ts"
-import { createJsonCallReader, createObjectScanner, knownNames } from "./json-call.ts"
+import { createJsonCallReader, createObjectScanner, knownNames, passObject } from "./json-call.ts"
 
 /** name[ARGS]{ or name[CALL_ID]id[ARGS]{ or name{ */
 const HEADER = /^[\s,]*([^\s[\]{}]+)(?:\[CALL_ID\]([^\s[\]{}]+))?\s*(?:\[ARGS\])?\s*(?=\{)/
@@ -26,11 +26,9 @@ function createMistralReader(tools: readonly ToolDefinition[]): CallReader {
 
   function step(parts: CallPart[]): boolean {
     if (scanner !== null) {
-      const scanned = scanner.push(text)
-      if (scanned.text !== "") parts.push({ type: "arguments", text: scanned.text })
-      text = scanned.rest
-      if (!scanned.done) return false
-      parts.push({ type: "end" })
+      const rest = passObject(scanner, text, parts)
+      text = rest ?? ""
+      if (rest === null) return false
       scanner = null
       return true
     }
