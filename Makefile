@@ -6,11 +6,12 @@ PORT ?= 8080
 ARGS ?=
 RANKS ?=
 DRAFT ?=
+MODELS_DIR ?=
 
 cluster := node bin/mlx-cluster.js
 
 .DEFAULT_GOAL := help
-.PHONY: help setup server server-bg server-stop server-restart doctor bootstrap sync verify rdma-test rdma-quick rdma-stress rdma-diag health models queue metrics cluster-info chat-test kill-all version status monitor top logs generate test test-clients test-full test-native lint format check bench clean
+.PHONY: help setup server server-bg server-stop server-restart doctor bootstrap sync verify rdma-test rdma-quick rdma-stress rdma-diag health models queue metrics dashboard models-local models-check models-sync download hw-snap picture cluster-info chat-test kill-all version status monitor top logs generate test test-clients test-full test-native lint format check bench clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -43,6 +44,17 @@ bootstrap: ## install this program on the other hosts of hostfile.json
 sync: ## copy a model to the other hosts: MODEL=<folder, .gguf or id>
 	@$(cluster) sync $(if $(MODEL),--model $(MODEL)) $(ARGS)
 
+download: ## fetch a model and copy it to the other hosts: MODEL=<owner/name> MODELS_DIR= ARGS="--file x.gguf"
+	@$(cluster) download $(MODEL) $(if $(MODELS_DIR),--models-dir $(MODELS_DIR)) $(ARGS)
+
+models-local: ## the models on this machine, with their sizes: MODELS_DIR=
+	@$(cluster) models $(if $(MODELS_DIR),--models-dir $(MODELS_DIR)) $(ARGS)
+
+models-check: ## whether the other hosts have the same: MODELS_DIR=
+	@$(cluster) models --check $(if $(MODELS_DIR),--models-dir $(MODELS_DIR)) $(ARGS)
+
+models-sync: sync ## the same as sync
+
 verify: ## prove that the hosts together answer as this machine alone: MODEL= RANKS=
 	@$(cluster) verify $(if $(MODEL),--model $(MODEL)) $(if $(RANKS),--local-ranks $(RANKS)) $(ARGS)
 
@@ -54,6 +66,9 @@ rdma-quick: ## right sums, latency and bandwidth in seconds
 
 rdma-stress: ## all sizes for a minute, every element compared
 	@$(cluster) rdma-test stress $(if $(RANKS),--local-ranks $(RANKS)) $(ARGS)
+
+hw-snap: ## hardware and software of every host of hostfile.json
+	@$(cluster) doctor --facts $(ARGS)
 
 rdma-diag: doctor ## the same as doctor
 
@@ -70,6 +85,9 @@ queue: ## who waits there
 
 cluster-info: ## its ranks and links
 	$(ask)/cluster
+
+dashboard: ## open its page in the browser
+	@$(cluster) dashboard --url http://$(HOST):$(PORT) $(ARGS)
 
 metrics: ## its counters, as Prometheus reads them
 	$(ask)/metrics
@@ -109,6 +127,10 @@ test-full: ## long tests of a real server: 20 kills of a rank, soak, 1,000 strea
 test-clients: ## real clients and frameworks of pinned versions against a real server
 	@scripts/setup.sh
 	@node scripts/test-clients.js
+
+picture: ## docs/images/dashboard.png: two ranks under load, seen by the browser test
+	@scripts/setup.sh model
+	@TAP_TIMEOUT=300 MLX_CLUSTER_PICTURE=docs/images/dashboard.png node dist/ts/serve-dashboard.test.js
 
 test-native: ## the kernels under the address and undefined-behaviour sanitizers
 	@scripts/setup.sh

@@ -9,6 +9,7 @@ import { HOST_FLAGS, type Hosts, hostsOf, TRANSPORT_FLAG } from "./hosts.ts"
 import { modelFlags, modelPath } from "./model-flags.ts"
 import { packageVersion } from "./package-info.ts"
 import { isSet, text } from "./parse.ts"
+import { columns } from "./screen-text.ts"
 import { type Paint, paintFor, printable } from "./terminal.ts"
 import { pathThere } from "./path-there.ts"
 
@@ -23,6 +24,7 @@ export const doctor: Command = {
   flags: {
     ...modelFlags,
     json: { type: "boolean", help: "the findings as JSON, one line" },
+    facts: { type: "boolean", help: "what hardware and software the hosts have, without findings" },
     "this-host": { type: "boolean", help: "only the facts of this machine, as JSON (what doctor asks of other hosts)" },
     reach: { type: "string", value: "<address:port>", help: "with --this-host: whether this is reached from here" },
     ...TRANSPORT_FLAG,
@@ -49,6 +51,12 @@ export const doctor: Command = {
     const hosts = await hostsOf(flags)
     const model = wanted === undefined ? null : resolve(await modelPath(flags))
     const reports = await examineAll(hosts, model)
+    if (isSet(flags, "facts")) {
+      console.log(
+        isSet(flags, "json") ? JSON.stringify(reports) : factsScreen(hosts, reports, paintFor(process.stdout)),
+      )
+      return reports.every((report) => "facts" in report) ? EXIT.ok : EXIT.failed
+    }
     const findings = examine(hosts.hostfile, reports)
     if (isSet(flags, "json")) console.log(JSON.stringify({ hostfile: hosts.path, findings }))
     else console.log(screen(hosts, findings, paintFor(process.stdout)))
@@ -96,6 +104,35 @@ async function examineAll({ hostfile, others }: Hosts, model: string | null): Pr
   } finally {
     listener.close()
   }
+}
+
+function factsScreen({ hostfile }: Hosts, reports: readonly HostReport[], paint: Paint): string {
+  const gb = (bytes: number) => `${(bytes / 1e9).toFixed(1)} GB`
+  const blocks = hostfile.hosts.map(({ rank, ssh }, at) => {
+    const title = paint("bold", `rank ${rank}  ${ssh}`)
+    const report = reports[at]
+    if (report === undefined || !("facts" in report)) {
+      return [title, `  ${paint("red", printable(report?.error ?? "it was not asked"))}`]
+    }
+    const { facts } = report
+    const memory = `${gb(facts.totalBytes)}, ${gb(facts.availableBytes)} free`
+    const { devices } = facts.rdma
+    const rdma = (devices ?? []).map(({ name, state }) => `${name} ${state ?? ""}`.trim()).join(", ")
+    return [
+      title,
+      ...columns([
+        ["host", printable(facts.hostname)],
+        ["processor", printable(`${facts.processor}, ${facts.cores} cores`)],
+        ["memory", memory],
+        ["system", printable(`${facts.platform} ${facts.system}`)],
+        ["program", printable(`${facts.version}, Node.js ${facts.node}`)],
+        ["MLX", printable(facts.mlx.text)],
+        ["addresses", printable(facts.addresses.join(" "))],
+        ["RDMA", printable(rdma === "" ? "no device" : rdma)],
+      ]),
+    ]
+  })
+  return blocks.map((lines) => lines.join("\n")).join("\n\n")
 }
 
 function screen({ hostfile, path }: Hosts, findings: readonly Finding[], paint: Paint): string {

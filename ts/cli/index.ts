@@ -2,11 +2,14 @@
 
 import { bootstrap } from "./bootstrap.ts"
 import { type Command, EXIT, UsageError } from "./command.ts"
+import { dashboard } from "./dashboard.ts"
 import { down } from "./down.ts"
 import { doctor } from "./doctor.ts"
+import { download } from "./download.ts"
 import { generate } from "./generate.ts"
 import { commandHelp, programHelp } from "./help.ts"
 import { logs } from "./logs.ts"
+import { models } from "./models.ts"
 import { monitor } from "./monitor.ts"
 import { nearest, parseCommandLine } from "./parse.ts"
 import { rank } from "./rank.ts"
@@ -28,7 +31,10 @@ const COMMANDS: readonly Command[] = [
   monitor,
   top,
   logs,
+  dashboard,
   generate,
+  models,
+  download,
   setup,
   doctor,
   bootstrap,

@@ -16,9 +16,13 @@ export const modelFlags: Flags = {
   "models-dir": { type: "string", value: "<folder>", help: "where models are looked for (default: models)" },
 }
 
+/** Absolute. */
+export function modelsFolderOf(flags: FlagValues): string {
+  return resolve(text(flags, "models-dir") ?? join(packageRoot(), "models"))
+}
+
 /** Absolute. Throws StartError, whose exit code is that of a wrong command line. */
 export async function modelPath(flags: FlagValues): Promise<string> {
   const root = packageRoot()
-  const modelsFolder = resolve(text(flags, "models-dir") ?? join(root, "models"))
-  return await locateModel(text(flags, "model"), { root, modelsFolder })
+  return await locateModel(text(flags, "model"), { root, modelsFolder: modelsFolderOf(flags) })
 }

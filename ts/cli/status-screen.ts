@@ -2,6 +2,7 @@
 // server may be of another version.
 
 import { cables } from "./cables.ts"
+import { columns } from "./screen-text.ts"
 import { field } from "./server-client.ts"
 import { type Paint, printable } from "./terminal.ts"
 
@@ -27,14 +28,6 @@ function duration(seconds: number | null): string {
   return hours > 0 ? `${hours}h ${minutes}m` : `${minutes}m ${Math.floor(seconds) % 60}s`
 }
 
-/** Lines the cells of each column up; the last column is left as it is. */
-function table(rows: readonly (readonly string[])[]): string[] {
-  const widths: number[] = []
-  for (const row of rows)
-    for (const [index, cell] of row.entries()) widths[index] = Math.max(widths[index] ?? 0, cell.length)
-  return rows.map((row) => `  ${row.map((cell, index) => cell.padEnd(widths[index] ?? 0)).join("  ")}`.trimEnd())
-}
-
 function memoryBar(share: number, paint: Paint): string {
   const filled = Math.round(Math.min(1, Math.max(0, share)) * BAR_WIDTH)
   const colour = share > MEMORY_BAD_SHARE ? "red" : share >= MEMORY_WARN_SHARE ? "yellow" : "green"
@@ -48,7 +41,7 @@ function stateColour(state: string): "green" | "yellow" | "red" {
 
 function rankLines(cluster: unknown, memory: unknown, paint: Paint): string[] {
   const nodes = list(field(cluster, "nodes"))
-  const plain = table(
+  const plain = columns(
     nodes.map((node) => {
       const heard = figure(field(node, "lastHeardMs"))
       const pid = figure(field(node, "pid"))
@@ -79,7 +72,7 @@ function rankLines(cluster: unknown, memory: unknown, paint: Paint): string[] {
 }
 
 function linkLines(cluster: unknown): string[] {
-  return table(
+  return columns(
     cables(list(field(cluster, "links"))).map((link) => {
       const bandwidth = figure(field(link, "bandwidthBytesPerSecond"))
       const ceiling = figure(field(field(link, "ceiling"), "bytesPerSecond"))
@@ -132,7 +125,7 @@ function proofLines(cluster: unknown, paint: Paint): string[] {
 }
 
 function modelLines(models: unknown): string[] {
-  return table(
+  return columns(
     list(field(models, "data")).map((model) => {
       const context = figure(field(model, "context_length"))
       const bytes = figure(field(model, "size_bytes"))

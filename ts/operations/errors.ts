@@ -5,6 +5,9 @@ const OPERATION_ERRORS = {
   install_failed: "The program could not be installed on a host.",
   model_missing: "There is no such model here.",
   copy_failed: "A file could not be copied to a host.",
+  hub_refused: "The hub does not give this model.",
+  hub_unreachable: "The hub does not answer.",
+  no_room: "The disk has no room for this model.",
 } as const
 
 export type OperationErrorCode = keyof typeof OPERATION_ERRORS

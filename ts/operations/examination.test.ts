@@ -20,6 +20,8 @@ const MAC: HostFacts = {
   system: "26.3 (25D125)",
   hostname: "mac",
   addresses: ["127.0.0.1", "192.168.1.14", "192.168.1.15"],
+  processor: "Apple M4 Pro",
+  cores: 14,
   totalBytes: 48e9,
   availableBytes: 30e9,
   openFiles: 65_536,

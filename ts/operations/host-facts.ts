@@ -3,7 +3,7 @@
 
 import { execFile } from "node:child_process"
 import { connect } from "node:net"
-import { freemem, hostname, networkInterfaces, release, totalmem } from "node:os"
+import { cpus, freemem, hostname, networkInterfaces, release, totalmem } from "node:os"
 import { readRdmaFacts, type RdmaFacts } from "./rdma-facts.ts"
 
 export interface HostFacts {
@@ -15,6 +15,8 @@ export interface HostFacts {
   readonly system: string
   readonly hostname: string
   readonly addresses: readonly string[]
+  readonly processor: string
+  readonly cores: number
   readonly totalBytes: number
   readonly availableBytes: number
   /** Files that a process may have open; null: not known. */
@@ -64,6 +66,8 @@ export async function readHostFacts(question: FactsQuestion): Promise<HostFacts>
     system,
     hostname: hostname(),
     addresses: Object.values(networkInterfaces()).flatMap((all) => (all ?? []).map(({ address }) => address)),
+    processor: cpus()[0]?.model.trim() ?? "unknown",
+    cores: cpus().length,
     totalBytes: totalmem(),
     availableBytes: freemem(),
     openFiles,
