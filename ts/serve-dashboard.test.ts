@@ -9,6 +9,11 @@ import { keepAsking } from "./testing/load.ts"
 import { startServer } from "./testing/server-process.ts"
 
 const CLIENTS = 3
+/** Where to keep the picture that the README opens with: of the starter model, after a minute of load. */
+const PICTURE = process.env["MLX_CLUSTER_PICTURE"]
+/** As long as the chart's axis. */
+const PICTURE_MS = 62_000
+const PICTURE_MARGIN = 18
 /** From kill -9 to the red node on the page: what the cluster promises. */
 const NOTICED_MS = 15_000
 const HEALED_MS = 60_000
@@ -25,7 +30,7 @@ const figure = async (page: Page, panel: string, label: string): Promise<number>
 
 t.test("the dashboard over two ranks under load", { skip: skipBrowser, timeout: 240_000 }, async (t) => {
   const server = startServer({
-    model: "tiny",
+    ...(PICTURE === undefined ? { model: "tiny" } : {}),
     stateFolder: t.testdir(),
     localRanks: 2,
     http: { port: 0, logPrompts: true },
@@ -49,13 +54,13 @@ t.test("the dashboard over two ranks under load", { skip: skipBrowser, timeout: 
   await t.test("every panel shows live values", async (t) => {
     await shown(page, `document.querySelectorAll("#panel-requests tbody tr").length >= 12`)
     await shown(page, `document.querySelectorAll("#panel-link .collectives div").length === 3`)
-    t.match(await text(page, "headline"), /tiny-qwen3 Online/)
+    t.match(await text(page, "headline"), /(tiny-qwen3|SmolLM2\S+) Online/)
     t.match(await text(page, "overview"), /Nodes online 2\/2/i)
     t.ok((await figure(page, "overview", "Requests")) > 0)
     await shown(page, `Number.parseFloat(document.querySelector("#panel-performance dd").textContent) > 0`)
     t.ok((await page.locator("#panel-performance polyline").getAttribute("points"))?.includes(","))
     t.match(await text(page, "queue"), /Running [1-3]/i)
-    t.match(await text(page, "model"), /tiny-qwen3.*2 ranks/)
+    t.match(await text(page, "model"), /(tiny-qwen3|SmolLM2).*2 ranks/)
     const latency = await text(page, "latency")
     for (const row of ["First token", "Between tokens", "Queue wait", "Prefill", "End to end", "Step", "Collectives"])
       t.match(latency, new RegExp(`${row} [\\d.]+ m?s [\\d.]+ m?s`), row)
@@ -71,11 +76,11 @@ t.test("the dashboard over two ranks under load", { skip: skipBrowser, timeout: 
     // Each rank reports every two seconds.
     await shown(
       page,
-      `[...document.querySelectorAll("#panel-memory .rank-memory")].filter((rank) => /Model 0\\.01/.test(rank.textContent)).length === 2`,
+      `[...document.querySelectorAll("#panel-memory .rank-memory")].filter((rank) => /Model 0\\.0[1-9]/.test(rank.textContent)).length === 2`,
     )
     const memory = await page.locator("#panel-memory .rank-memory").allInnerTexts()
     t.equal(memory.length, 2)
-    for (const rank of memory) t.match(rank, /Model\s+0\.01[\s\S]*KV cache\s+[\d.]+[\s\S]*process\s+0\.[1-9]/)
+    for (const rank of memory) t.match(rank, /Model\s+0\.0[1-9][\s\S]*KV cache\s+[\d.]+[\s\S]*process\s+0\.[1-9]/)
     t.equal(await page.locator("#panel-nodes .node.ok", { hasText: "ACTIVE" }).count(), 2)
     const before = await figure(page, "overview", "Tokens")
     await shown(
@@ -83,6 +88,19 @@ t.test("the dashboard over two ranks under load", { skip: skipBrowser, timeout: 
       `Number(document.querySelectorAll("#panel-overview .tile-value")[3].textContent.replaceAll(",", "")) > ${before}`,
     )
   })
+
+  await t.test(
+    "the picture of the README",
+    { skip: PICTURE === undefined && "MLX_CLUSTER_PICTURE is not set" },
+    async () => {
+      await page.waitForTimeout(PICTURE_MS)
+      await page.evaluate(`scrollTo({ top: 0, behavior: "instant" })`)
+      // Down to the ranks, their links and their memory.
+      const last = await page.locator("#nodes").boundingBox()
+      const height = Math.ceil((last?.y ?? 0) + (last?.height ?? 0) + PICTURE_MARGIN)
+      await page.screenshot({ path: PICTURE ?? "", fullPage: true, clip: { x: 0, y: 0, width: 1440, height } })
+    },
+  )
 
   await t.test("what a client wrote is text, in the history, in the chat and in the answer", async (t) => {
     await page.fill("#chat-input", HOSTILE)

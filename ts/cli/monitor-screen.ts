@@ -103,7 +103,7 @@ export function monitorScreen(url: string, snapshot: unknown, size: ScreenSize, 
     ...title("Throughput"),
     `  ${paint("cyan", sparkline(history, Math.min(60, size.columns - 20)))} ${number(history.at(-1), 0)} tok/s`,
     `  mean ${number(field(snapshot, "avg_tps_60s"), 1)}  peak ${number(field(snapshot, "peak_tps_60s"), 0)} tok/s` +
-      `   prefill ${number(field(snapshot, "prefill_tps_60s"), 0)} prompt tok/s   decode ${number(field(snapshot, "decode_tps_60s"), 1)} tok/s a stream`,
+      `   prefill ${number(field(snapshot, "prefill_tps_60s"), 0)}, decode ${number(field(snapshot, "decode_tps_60s"), 1)} tok/s a stream`,
     `  ${number(field(snapshot, "running"), 0)} running, ${number(field(snapshot, "queue_size"), 0)} waiting of ${number(field(snapshot, "queue_max"), 0)}` +
       `   ${number(field(snapshot, "total_requests"), 0)} requests, ${number(field(snapshot, "total_tokens"), 0)} tokens   prefix cache ${found}`,
     ...title(`Latency${" ".repeat(16)}p50       p90       p99`),

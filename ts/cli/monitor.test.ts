@@ -52,7 +52,7 @@ t.test("the monitor shows throughput, latency, ranks, links, requests and errors
   t.equal(code, 0)
   for (const part of [
     "▁▂█ 80 tok/s",
-    "mean 62.3  peak 71 tok/s   prefill 1240 prompt tok/s   decode 31.2 tok/s a stream",
+    "mean 62.3  peak 71 tok/s   prefill 1240, decode 31.2 tok/s a stream",
     "2 running, 1 waiting of 8   1423 requests, 182947 tokens   prefix cache 25%",
     "first token          84 ms    140 ms    2.41 s",
     "ACTIVE",

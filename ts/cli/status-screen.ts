@@ -116,8 +116,10 @@ function proofLines(cluster: unknown, paint: Paint): string[] {
   if (hash !== "") {
     const means = words(field(certificate, "proof")) === "one rank" ? "answers as one rank does" : "the ranks agree"
     const counts = `${figure(field(certificate, "agreeing")) ?? "?"} of ${figure(field(certificate, "tokens")) ?? "?"} tokens`
+    const made = `MLX ${words(field(certificate, "mlxVersion"))} ${words(field(certificate, "backend"))}`
     lines.push(
-      `  ${paint("green", "verified")}: ${means}, ${counts}, hash ${hash.slice(0, HASH_DIGITS)}, MLX ${words(field(certificate, "mlxVersion"))} ${words(field(certificate, "backend"))}`,
+      `  ${paint("green", "verified")}: ${means}, ${counts}`,
+      `            hash ${hash.slice(0, HASH_DIGITS)}, ${made}`,
     )
   } else if (transport !== "")
     lines.push(`  ${paint("yellow", "not verified")}: the model has too short a context for the proof`)

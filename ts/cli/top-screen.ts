@@ -62,7 +62,7 @@ export function topScreen(url: string, answer: unknown, order: Order, size: Scre
   const titles = COLUMNS.map(({ title, width }) => right(title, width)).join("")
   const head = [
     `${paint("bold", "mlx-jaccl-cluster")}  ${url}  ${number(field(queue, "running"), 0)} running, ${number(field(queue, "size"), 0)} waiting, ${number(field(queue, "max"), 0)} places`,
-    paint("gray", `open requests by ${order}, largest first; then the newest that ended   o: order   q: quit`),
+    paint("gray", `open ones by ${order}, then the newest that ended   o: order   q: quit`),
     "",
     paint("bold", `${"STATUS".padEnd(STATUS_WIDTH)}${"KIND".padEnd(KIND_WIDTH)}${titles}  REQUEST`),
   ]
