@@ -136,6 +136,8 @@ async function run(given: ServeOptions, signals: Signals, closers: (() => Promis
       reportIncident("load_failed", reason)
       if (start.isReady) isolation.restart(reason)
       else start.fail(new StartError(reason, 1))
+    } else if (notice.type === "note") {
+      log(`engine: ${notice.message}`)
     } else if (notice.type === "step_failed") {
       reportIncident("step_failed", notice.message)
       log(`engine: a step failed: ${notice.message}`)
@@ -226,6 +228,8 @@ async function startIsolation(
   if (ranks > 1 && tokenHalfOptions(options.engine).device !== "cpu") {
     throw new StartError("several local ranks share one processor: take the cpu back end", 2)
   }
+  if (layout.size > 1 && (options.engine?.prefixCacheFolder ?? null) !== null)
+    throw new StartError("--prefix-cache-dir works where one rank has the whole model: serve without it", 2)
   const engine = ranks === 1 ? (options.engine ?? {}) : { threads: threadsOf(ranks), ...options.engine }
   const events = {
     log,

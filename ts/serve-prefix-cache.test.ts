@@ -79,3 +79,37 @@ t.test("API keys do not see each other's prompts unless they are told to", async
     t.equal((await ask("two", { cache_salt: "s" })).cached > 20, sharePrefixCache)
   }
 })
+
+t.test("a prefix cache on disk is refused where the model is split, in one sentence", async (t) => {
+  const folder = t.testdir()
+  const split = startServer({
+    model: "tiny",
+    stateFolder: folder,
+    localRanks: 2,
+    http: { port: 0 },
+    engine: { prefixCacheFolder: folder },
+  })
+  split.ready.catch(() => undefined)
+  const { code, stderr } = await split.ended
+  t.equal(code, 2)
+  t.match(stderr, /--prefix-cache-dir works where one rank has the whole model/)
+})
+
+t.test("the next start of a server finds what the last one kept on disk", async (t) => {
+  const folder = t.testdir({ kept: {} })
+  const cached: number[] = []
+  const texts: string[] = []
+  for (let start = 0; start < 2; start++) {
+    const engine = { prefixCacheFolder: `${folder}/kept` }
+    const one = startServer({ model: "tiny", stateFolder: folder, http: { port: 0 }, engine })
+    t.teardown(() => void one.child.kill("SIGKILL"))
+    const answer = await post({ ...about("Tuesday", "Tell me of rivers. ".repeat(30)), seed: 1 }, await one.ready)
+    cached.push(answer.cached)
+    texts.push(answer.text)
+    one.child.kill("SIGTERM")
+    await one.ended
+  }
+  t.equal(cached[0], 0)
+  t.ok((cached[1] ?? 0) >= 64, `${cached[1]} tokens were kept`)
+  t.equal(texts[1], texts[0])
+})

@@ -14,6 +14,7 @@ const SERVERS = ["auto", "uws", "node"] as const
 
 const PORT_MAX = 65_535
 const BYTES_PER_GB = 1e9
+const BYTES_PER_GIB = 2 ** 30
 const MS_PER_SECOND = 1000
 
 /** Drops what was not given. */
@@ -94,6 +95,8 @@ export function serveOptions(flags: FlagValues): ServeOptions {
       kvBytes: times(numeral(flags, "kv-gb", { least: 0.002 }), BYTES_PER_GB),
       maxRunning: numeral(flags, "max-running", { least: 1, most: 1024, whole: true }),
       prefillChunk: numeral(flags, "prefill-chunk", { least: 1, most: 65_536, whole: true }),
+      prefixCacheFolder: text(flags, "prefix-cache-dir"),
+      prefixCacheDiskBytes: times(numeral(flags, "prefix-cache-disk-gib", { least: 0.01 }), BYTES_PER_GIB),
       speculate: choice(flags, "speculate", SPECULATE),
       contextLength: numeral(flags, "context", { least: 16, most: 16_777_216, whole: true }),
     }),
@@ -136,6 +139,12 @@ export const serve: Command = {
     context: { type: "string", value: "<tokens>", help: "longest prompt and answer together (default: the model's)" },
     "kv-gb": { type: "string", value: "<gb>", help: "memory of the KV cache (default: what fits)" },
     "max-running": { type: "string", value: "<n>", help: "requests generated at the same time" },
+    "prefix-cache-dir": {
+      type: "string",
+      value: "<folder>",
+      help: "keep the KV of prompts and answers here, for the next start too (default: in memory only)",
+    },
+    "prefix-cache-disk-gib": { type: "string", value: "<gib>", help: "size of that folder at most (default 8)" },
     queue: { type: "string", value: "<n>", help: "requests that may wait or run; more are answered 503" },
     "max-per-client": { type: "string", value: "<n>", help: "requests of one client at the same time (0: no bound)" },
     "max-connections": { type: "string", value: "<n>", help: "open connections; more are answered 503 (default 2048)" },

@@ -58,6 +58,8 @@ export type LinkNotice =
   | { readonly type: "load_failed"; readonly model: number; readonly message: string }
   /** A step failed on the device; its requests have got their error records. */
   | { readonly type: "step_failed"; readonly model: number; readonly message: string }
+  /** A line for the operator. */
+  | { readonly type: "note"; readonly message: string }
   /** The link between two ranks was measured. */
   | { readonly type: "probe"; readonly result: LinkProbeResult }
   | { readonly type: "statistics"; readonly statistics: TokenHalfStatistics }

@@ -4,15 +4,19 @@ import type { Checkpoint, NativeEngine } from "mlx-jaccl-rs"
 import type { ModelConfig } from "./checkpoint/index.ts"
 import type { SpeculationStatus } from "./generation.ts"
 import type { ModelFacts } from "./link.ts"
+import type { KvFiles } from "./kv-files/index.ts"
 import { certify, type CertificateOptions, referenceAnswer, rethrow } from "./certificate.ts"
 import { loadModelParts, type ModelParts } from "./model-parts.ts"
 import {
   createPrefixCache,
+  createPrefixDisk,
   createRecordWriter,
   createScheduler,
   createStepLoop,
   kvBudget,
   kvBytesPerPosition,
+  type PrefixCache,
+  type PrefixDisk,
   type Scheduler,
   type SchedulerOptions,
   type StepLoop,
@@ -29,6 +33,8 @@ export interface ModelInstance {
   readonly scheduler: Scheduler
   readonly loop: StepLoop
   readonly facts: ModelFacts
+  /** Null: its prefix cache is in memory only. */
+  readonly disk: PrefixDisk | null
   /** Null: it does not speculate. */
   speculation(): SpeculationStatus | null
   kvUse(): { readonly bytesUsed: number; readonly bytesTotal: number }
@@ -48,6 +54,8 @@ export interface ModelInstanceOptions extends ModelOptions {
   readonly firstWeight: number
   readonly elementBytes: number
   readonly lookAhead: boolean
+  /** Where its KV outlives it, and what made that KV; null: nowhere. */
+  readonly keep: { readonly files: KvFiles; readonly origin: Readonly<Record<string, string>> } | null
   /** A step of the whole chunk size is compiled by the warm-up too (GPU). */
   readonly warmChunk: boolean
   /** Free bytes for KV, asked when the weights are loaded. */
@@ -136,11 +144,12 @@ export function createModelInstance(
       emit: (words: Int32Array) => void,
       failed: (error: unknown) => void,
       changed: Partial<SchedulerOptions> = {},
+      kept: PrefixCache = cache,
     ) => {
       const records = createRecordWriter(model, emit, nowUs)
       const speculator = createSpeculator(proposer, nowUs, failed)
       const own = { ...schedulerOptions, ...changed }
-      const scheduler = createScheduler(own, kv, cache, records, nowUs, speculator, options.openConstraint)
+      const scheduler = createScheduler(own, kv, kept, records, nowUs, speculator, options.openConstraint)
       const loop = createStepLoop(scheduler, runner, { lookAhead, nowUs, onError: failed, mirror, mirrorMasks })
       return { scheduler, loop, speculator }
     }
@@ -157,7 +166,16 @@ export function createModelInstance(
     cache.clear()
     engine.clearCache()
 
-    const { scheduler, loop, speculator } = makeLoop(options.emit, onError)
+    const { kvHeads, layers, headDim } = config
+    const disk =
+      options.keep === null
+        ? null
+        : createPrefixDisk(engine, options.keep.files, kv, cache, {
+            origin: options.keep.origin,
+            shape: { layers, kvHeads, headDim },
+            nowUs,
+          })
+    const { scheduler, loop, speculator } = makeLoop(options.emit, onError, {}, disk?.cache)
     const use = engine.kvStats(store)
     const kvUse = () => {
       const [own, drafts] = [kv.use(), openDraft?.kvUse() ?? { bytesUsed: 0, bytesTotal: 0 }]
@@ -177,12 +195,14 @@ export function createModelInstance(
       scheduler,
       loop,
       facts,
+      disk,
       speculation() {
         const { status } = speculator
         return options.speculate === "off" && status.steps === 0 ? null : status
       },
       kvUse,
       close(tellRequests) {
+        disk?.close()
         scheduler.close(tellRequests)
         proposer.close()
         draft?.close()

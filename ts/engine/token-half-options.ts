@@ -43,7 +43,14 @@ export interface TokenHalfOptions extends ModelOptions, GroupLimits {
   readonly lookAhead: boolean
   /** Where rank 0 of several keeps what it needs to prove them (reference-store.ts); null: nowhere. */
   readonly referenceFolder: string | null
+  /** Where the prefix cache keeps KV beyond the life of the process; null: nowhere. Of a model on one rank only. */
+  readonly prefixCacheFolder: string | null
+  /** Its files at most. */
+  readonly prefixCacheDiskBytes: number
 }
+
+/** Some 180,000 positions of a model of 135 million parameters, 60,000 of one of eight billion. */
+const PREFIX_CACHE_DISK_BYTES = 8 * 2 ** 30
 
 const SPECULATE: readonly unknown[] = ["off", "ngram", "draft"] satisfies readonly ModelOptions["speculate"][]
 
@@ -72,6 +79,8 @@ export function tokenHalfOptions(given: Partial<TokenHalfOptions> = {}): TokenHa
     cacheLimitBytes: null,
     lookAhead: true,
     referenceFolder: null,
+    prefixCacheFolder: null,
+    prefixCacheDiskBytes: PREFIX_CACHE_DISK_BYTES,
     leaseMs: null,
     stuckMs: null,
     kvBytes: null,

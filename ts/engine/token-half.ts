@@ -7,6 +7,8 @@ import { createCollectiveMeter } from "./collective-meter.ts"
 import type { SpeculationStatus } from "./generation.ts"
 import type { Command, GroupFacts, LinkNotice, LoadCommand, SubmitCommand, StepWork } from "./link.ts"
 import { createMemoryMeter } from "./memory-meter.ts"
+import type { KvFiles } from "./kv-files/index.ts"
+import { kvOrigin } from "./kv-origin.ts"
 import { createLinkProber, runProbe } from "./link-prober.ts"
 import {
   createModelInstance,
@@ -22,12 +24,16 @@ import type { StepLeader } from "./step-channel.ts"
 import { speculationSum } from "./speculation-sum.ts"
 import { modelOptions, type TokenHalfOptions } from "./token-half-options.ts"
 
+/** For blocks that are being written. */
+const KV_FILES_CLOSE_MS = 2000
 /** Model instances at once: each has its own registers. */
 const MAX_MODELS = Math.floor(PERSISTENT_REGISTERS / RUNNER_REGISTERS)
 
 export interface TokenHalfDependencies {
   readonly engine: NativeEngine
   readonly openCheckpoint: (path: string) => Checkpoint
+  /** Where KV outlives the process; null: nowhere. */
+  readonly kvFiles: KvFiles | null
   readonly openGrammars: (files: ModelFiles) => OpenConstraint
   /** Free bytes of the host. */
   readonly hostAvailableBytes: () => number
@@ -53,10 +59,12 @@ export interface TokenHalf {
   readonly isOpen: boolean
   /** Takes a command. A load is done when the promise it returns resolves; it rejects when a rank is gone. */
   handle(command: Command): Promise<void> | null
-  /** A request waits for its grammar: the next step may have something to do without any command. */
-  readonly isCompiling: boolean
+  /** A request waits for its grammar or its KV: the next step may have something to do without any command. */
+  readonly isPreparing: boolean
   /** One step of every model that has something to do. False when none had. */
   step(): boolean
+  /** Saves and reads kept KV, a little. `isIdle`: no step was to be made. */
+  keep(isIdle: boolean): void
   /** Measures a link between the ranks, if one is due and nothing runs. False: it did nothing. */
   probe(): boolean
   /** Tells the statistics. */
@@ -132,6 +140,10 @@ export function createTokenHalf(options: TokenHalfOptions, dependencies: TokenHa
         firstWeight: nextWeight,
         elementBytes: options.device === "cpu" ? 4 : 2,
         lookAhead: options.lookAhead,
+        keep:
+          dependencies.kvFiles === null
+            ? null
+            : { files: dependencies.kvFiles, origin: await kvOrigin(path, engine, options) },
         warmChunk: options.device === "gpu",
         availableBytes,
         emit,
@@ -174,8 +186,8 @@ export function createTokenHalf(options: TokenHalfOptions, dependencies: TokenHa
     get isOpen() {
       return isOpen
     },
-    get isCompiling() {
-      return [...models.values()].some(({ scheduler }) => scheduler.isCompiling)
+    get isPreparing() {
+      return [...models.values()].some(({ scheduler, disk }) => scheduler.isPreparing || disk?.isBusy === true)
     },
     handle(command) {
       switch (command.kind) {
@@ -201,6 +213,9 @@ export function createTokenHalf(options: TokenHalfOptions, dependencies: TokenHa
       let worked = false
       for (const { loop } of models.values()) if (loop.step()) worked = true
       return worked
+    },
+    keep(isIdle) {
+      for (const { disk } of models.values()) disk?.work(isIdle)
     },
     probe: () => prober?.probe(nowUs()) ?? false,
     report() {
@@ -242,6 +257,7 @@ export function createTokenHalf(options: TokenHalfOptions, dependencies: TokenHa
       isOpen = false
       for (const instance of models.values()) instance.close(false)
       models.clear()
+      dependencies.kvFiles?.close(KV_FILES_CLOSE_MS)
       try {
         group?.leader.send({ kind: "end" })
       } catch {

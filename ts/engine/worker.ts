@@ -3,6 +3,7 @@
 
 import type { MessagePort } from "node:worker_threads"
 import type { Command, LinkNotice } from "./link.ts"
+import { openKvFiles } from "./kv-files/index.ts"
 import { createFollowerHalf, type FollowerHalf } from "./follower-half.ts"
 import { joinRankGroup, type RankPlace } from "./rank-place.ts"
 import { createCommandRingReader, createTokenRingWriter, decodeCommand } from "./rings/index.ts"
@@ -24,8 +25,8 @@ export interface WorkerTask {
 export type WorkerMessage = LinkNotice | { readonly type: "up" }
 
 const IDLE_MS = 1000
-/** Nobody tells that a grammar is compiled. */
-const COMPILING_MS = 1
+/** Nobody tells that a grammar is compiled or a file read. */
+const PREPARING_MS = 1
 const FULL_RING_MS = 20
 const REPORT_US = 1_000_000
 
@@ -54,8 +55,11 @@ export default async function run({ commandMemory, tokenMemory, port, options, g
     await followUntilTheEnd(follower, commands).finally(() => port.close())
     return
   }
+  const note = (message: string): void => port.postMessage({ type: "note", message } satisfies WorkerMessage)
+  const { prefixCacheFolder: folder, prefixCacheDiskBytes } = options
   const half = createTokenHalf(options, {
     engine,
+    kvFiles: folder === null ? null : await openKvFiles(folder, prefixCacheDiskBytes, note),
     openCheckpoint: (path) => new Checkpoint(path),
     openGrammars: ({ tokenizer: { kind, path }, eosIds, config }) => {
       const ends = Int32Array.from(eosIds)
@@ -103,6 +107,7 @@ export default async function run({ commandMemory, tokenMemory, port, options, g
       const isRoom = records.flush()
       const worked = isRoom && half.step()
       records.flush()
+      half.keep(!worked)
       // The last report of a busy time tells that it is over.
       if ((worked || wasBusy) && (!worked || nowUs() - reportedUs > REPORT_US)) {
         half.report()
@@ -110,7 +115,7 @@ export default async function run({ commandMemory, tokenMemory, port, options, g
       }
       wasBusy = worked
       if (!isRoom) records.waitForRoom(FULL_RING_MS)
-      else if (!worked && half.isOpen && !half.probe()) commands.wait(half.isCompiling ? COMPILING_MS : IDLE_MS)
+      else if (!worked && half.isOpen && !half.probe()) commands.wait(half.isPreparing ? PREPARING_MS : IDLE_MS)
     }
   } finally {
     half.close()

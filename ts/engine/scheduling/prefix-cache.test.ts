@@ -47,6 +47,9 @@ t.test("the longest common prefix is found at any length, by salt", async (t) =>
   t.equal(hit([1, 8]), 1)
   t.equal(hit([8]), 0)
   t.equal(hit([1, 2, 3], "other"), 0)
+  t.equal(cache.reach("", Int32Array.of(1, 2, 9, 7), 4), 3)
+  t.equal(cache.copy("", Int32Array.of(1, 2, 9, 7), 4), -1, "not all of it is there")
+  t.not(cache.copy("", Int32Array.of(1, 2, 9, 7), 3), -1)
   t.equal(cache.entries, 3)
 })
 

@@ -13,11 +13,21 @@ export interface PrefixCache {
   readonly entries: number
   /** A fork of the longest cached prefix of ids[0 .. limit - 1], or null. */
   lookup(salt: string, ids: Int32Array, limit: number): PrefixHit | null
+  /** How long that prefix is. */
+  reach(salt: string, ids: Int32Array, limit: number): number
+  /** A fork of ids[0 .. length - 1], or -1: they are not all there. It does not count as a use. */
+  copy(salt: string, ids: Int32Array, length: number): number
+  /** Brings in what is kept elsewhere of ids[0 .. limit - 1], before it is looked up; null: nothing is. */
+  prepare(salt: string, ids: Int32Array, limit: number): PrefixFetch | null
   /** Takes `kv` over, whose positions are exactly those of `ids`. */
   insert(salt: string, ids: Int32Array, kv: number): void
   /** Closes the entry that was used longest ago. False when there is none. */
   evict(): boolean
   clear(): void
+}
+
+export interface PrefixFetch {
+  readonly isDone: boolean
 }
 
 export interface PrefixHit {
@@ -118,6 +128,16 @@ export function createPrefixCache(memory: Pick<KvMemory, "fork" | "close">): Pre
       const otherwise = matched === limit ? -1 : (next ?? -1)
       return { kv: memory.fork(entry.kv, matched), length: matched, otherwise }
     },
+    reach(salt, ids, limit) {
+      const root = roots.get(salt)
+      return root === undefined ? 0 : walk(root, ids, limit).matched
+    },
+    copy(salt, ids, length) {
+      const root = roots.get(salt)
+      const found = root === undefined ? null : walk(root, ids, length)
+      return found?.matched === length && length > 0 ? memory.fork(anyEntry(found.at).kv, length) : NO_KV
+    },
+    prepare: () => null,
     insert(salt, ids, kv) {
       let root = roots.get(salt)
       if (root === undefined) {

@@ -13,9 +13,9 @@ export interface Roster {
   /** In the order of admission; a new array whenever one leaves. */
   readonly running: readonly Sequence[]
   readonly waiting: WaitingQueue
-  /** Sequences whose grammar compiles: they are not in the queue yet. */
-  readonly compiling: number
-  /** Those whose grammar is ready enter the queue. */
+  /** Sequences whose grammar compiles or whose KV comes from a disk: they are not in the queue yet. */
+  readonly preparing: number
+  /** Those that are ready enter the queue. */
   settle(): void
   /** Enters the queue. */
   enter(sequence: Sequence): void
@@ -40,7 +40,7 @@ export function createRoster(
 ): Roster {
   const waiting = createWaitingQueue()
   let running: Sequence[] = []
-  const compiling = new Set<Sequence>()
+  const preparing = new Set<Sequence>()
   const bySlot = new Map<number, Sequence>()
   const byNumber = new Map<number, Sequence>()
 
@@ -49,7 +49,7 @@ export function createRoster(
     sequence.finished = true
     running = running.filter((other) => other !== sequence)
     waiting.remove(sequence)
-    compiling.delete(sequence)
+    preparing.delete(sequence)
     sequence.constraint?.close()
     byNumber.delete(sequence.number)
     if (bySlot.get(sequence.slot) === sequence) bySlot.delete(sequence.slot)
@@ -64,6 +64,9 @@ export function createRoster(
     }
     sequence.kv = -1
   }
+
+  const isPreparing = ({ constraint, fetch }: Sequence): boolean =>
+    constraint?.status === "compiling" || fetch?.isDone === false
 
   function fail(sequence: Sequence, code: FailureCode): void {
     records.error(sequence, code)
@@ -80,22 +83,21 @@ export function createRoster(
       return running
     },
     waiting,
-    get compiling() {
-      return compiling.size
+    get preparing() {
+      return preparing.size
     },
     settle() {
-      for (const sequence of compiling) {
-        const status = sequence.constraint?.status
-        if (status === "compiling") continue
-        compiling.delete(sequence)
-        if (status === "failed") fail(sequence, "invalid_request")
+      for (const sequence of preparing) {
+        if (isPreparing(sequence)) continue
+        preparing.delete(sequence)
+        if (sequence.constraint?.status === "failed") fail(sequence, "invalid_request")
         else queue(sequence)
       }
     },
     enter(sequence) {
       bySlot.set(sequence.slot, sequence)
       byNumber.set(sequence.number, sequence)
-      if (sequence.constraint?.status === "compiling") compiling.add(sequence)
+      if (isPreparing(sequence)) preparing.add(sequence)
       else queue(sequence)
     },
     start(sequence) {

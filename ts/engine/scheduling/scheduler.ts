@@ -51,8 +51,8 @@ export interface StepSamples {
 export interface Scheduler {
   readonly running: number
   readonly waiting: number
-  /** A sequence waits for its grammar, of which nobody tells. */
-  readonly isCompiling: boolean
+  /** A sequence waits for its grammar or its KV, of which nobody tells. */
+  readonly isPreparing: boolean
   /** The tokens of the last step are to be completed before the next one is scheduled: proposals follow them. */
   readonly awaitsTokens: boolean
   submit(command: SubmitCommand): void
@@ -218,10 +218,10 @@ export function createScheduler(
       return roster.running.length
     },
     get waiting() {
-      return roster.waiting.size + roster.compiling
+      return roster.waiting.size + roster.preparing
     },
-    get isCompiling() {
-      return roster.compiling > 0
+    get isPreparing() {
+      return roster.preparing > 0
     },
     get awaitsTokens() {
       return (
@@ -232,7 +232,7 @@ export function createScheduler(
       const { slot, generation, promptIds, resumed } = command
       try {
         const invalid = (message: string): EngineError => new EngineError("invalid_request", message)
-        if (roster.waiting.size + roster.compiling >= MAX_WAITING) throw new EngineError("overloaded")
+        if (roster.waiting.size + roster.preparing >= MAX_WAITING) throw new EngineError("overloaded")
         if (roster.inSlot(slot) !== undefined) throw invalid(`slot ${slot} is taken`)
         if (promptIds.length === 0 || resumed > promptIds.length) throw invalid("the prompt is empty")
         if (promptIds.some((id) => id < 0 || id >= vocabularySize)) throw invalid("no such token")
@@ -243,6 +243,7 @@ export function createScheduler(
           records.finish(sequence, FinishCode.length, resumed)
           return
         }
+        sequence.fetch = cache.prepare(sequence.salt, promptIds, promptIds.length - 1)
         roster.enter(sequence)
       } catch (error) {
         const code = error instanceof EngineError ? error.code : "internal"

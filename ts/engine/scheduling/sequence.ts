@@ -10,6 +10,7 @@ import {
   type SampleTemplate,
   sampleTemplate,
 } from "../sampling/index.ts"
+import type { PrefixFetch } from "./prefix-cache.ts"
 
 export interface Sequence {
   /** The scheduler's number, never used again. */
@@ -39,6 +40,8 @@ export interface Sequence {
   pending: number
   /** Positions whose KV a submitted step has written. */
   computed: number
+  /** Brings in KV of its prompt that is kept elsewhere; null: nothing is. */
+  fetch: PrefixFetch | null
   /** KV sequence, or -1: it waits in the queue, or, admitted, for a twin whose prompt it shares. */
   kv: number
   /** The last block of `kv` is shared with another sequence: the next write copies it. */
@@ -99,6 +102,7 @@ export function createSequence(
     known: promptIds.length,
     pending: 0,
     computed: 0,
+    fetch: null,
     kv: -1,
     sharedTail: false,
     cached: 0,
