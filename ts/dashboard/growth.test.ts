@@ -14,9 +14,9 @@ const SNAPSHOTS = process.env["MLX_CLUSTER_ROUNDS"] === "full" ? 3600 : 200
 /** After these the page is warm: compiled and laid out. */
 const WARM = 40
 /** Between two looks at the heap. */
-const LOOK = 10
+const LOOK = 5
 /** What the least of the later half of the looks may have more than that of the earlier half: a heap goes up and down. */
-const HEAP_GROWTH_MAX = 512 * 1024
+const HEAP_GROWTH_MAX = 1024 * 1024
 const NODE_GROWTH_MAX = 100
 const WAIT_MS = 20_000
 const REQUESTS = 50
