@@ -68,11 +68,14 @@ async function modelText(source: ModelTextSource): Promise<ModelText> {
 }
 
 async function load(source: ModelTextSource): Promise<ModelText> {
-  const { checkGrammar, Checkpoint, Tokenizer } = await import("mlx-jaccl-rs")
+  const { checkGrammar, Checkpoint, Tokenizer, trimMemory } = await import("mlx-jaccl-rs")
   const { kind, path } = source.tokenizer
   try {
     const tokenizer = kind === "gguf" ? Tokenizer.fromGguf(new Checkpoint(path)) : Tokenizer.fromFile(path)
-    return createModelText(source, tokenizer, (rule) => checkGrammar(rule, tokenizer.vocabularySize, COMPILE_MS))
+    const text = createModelText(source, tokenizer, (rule) => checkGrammar(rule, tokenizer.vocabularySize, COMPILE_MS))
+    // Reading a vocabulary frees more than it keeps.
+    trimMemory()
+    return text
   } catch (cause) {
     const reason = cause instanceof Error ? cause.message : String(cause)
     throw new EngineError("model_unreadable", `The tokenizer cannot be read: ${reason}`, { cause })
