@@ -86,7 +86,8 @@ export async function runRank(): Promise<void> {
         [options.folders.home, homedir()],
       ],
     })
-    leaveGroup = (await import("mlx-jaccl-rs")).abortGroups
+    const { abortGroups, groupCounters, threadCpuUs } = await import("mlx-jaccl-rs")
+    leaveGroup = abortGroups
     const port = createConnectionPort()
     let links: LinkRank | null = null
     let memory: () => RankMemory
@@ -117,6 +118,8 @@ export async function runRank(): Promise<void> {
       clock: systemClock,
       memory,
       work,
+      cpuUs: threadCpuUs,
+      otherBeatsUs: () => groupCounters()?.beatUs ?? 0,
       task: (name, body) => links?.task(name, body) ?? introduction.task(name, body),
       shutdown: (graceMs) => end(EXIT.done, graceMs),
       abort(reason) {

@@ -192,6 +192,8 @@ export interface GroupCounters {
   progressedMs: number
   /** By rank. */
   ranks: Array<RankCounters>
+  /** Microseconds of processor time that this rank's beats have taken. */
+  beatUs: number
 }
 
 export declare function hostMemory(): HostMemory
@@ -317,6 +319,9 @@ export interface TensorSlice {
   columnStart: number
   columnEnd: number
 }
+
+/** Microseconds of processor time that the calling thread has had so far: waiting, for a core too, is not in it. */
+export declare function threadCpuUs(): number
 
 /** All tokens' bytes at once: token i is bytes[offsets[i] .. offsets[i + 1]]. */
 export interface TokenTable {

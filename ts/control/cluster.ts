@@ -17,7 +17,7 @@ export interface RankMemory {
 /** What a rank has done and spent since it started, mirroring and watching apart. */
 export interface RankWork {
   readonly steps: number
-  /** Step plans: sent by rank 0, received by the others. */
+  /** Step plans: sent by rank 0, received by the others. Microseconds of processor time. */
   readonly plans: number
   readonly planEncodeUs: number
   readonly planSendUs: number
@@ -27,6 +27,7 @@ export interface RankWork {
   readonly plansLate: number
   /** Heartbeats and metrics over the control plane. */
   readonly beats: number
+  /** Processor time of these, and of the native beats between the ranks. */
   readonly beatUs: number
   /** Processor time of the process. */
   readonly cpuUs: number

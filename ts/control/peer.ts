@@ -22,6 +22,10 @@ export interface PeerOptions {
   readonly memory: () => RankMemory
   /** Measured anew for each report; null: nothing to tell. What the reports cost is added here. */
   readonly work?: () => Omit<RankWork, "beats" | "beatUs"> | null
+  /** Processor time of the calling thread, for what the reports cost. */
+  readonly cpuUs?: () => number
+  /** ... and of other beats of this rank. */
+  readonly otherBeatsUs?: () => number
   /** Does a task of the coordinator. What it throws is sent back as the reason. */
   readonly task: (name: string, body: unknown) => Promise<unknown>
   /** Leave in good order within the grace. */
@@ -74,11 +78,12 @@ function openPeer(connection: Connection, options: PeerOptions): Peer {
   let beats = 0
   let beatUs = 0
   /** What reporting costs is reported too. */
+  const cpuUs = options.cpuUs ?? (() => options.clock.now() * 1000)
   function timed(send: () => void): void {
-    const beganMs = options.clock.now()
+    const beganUs = cpuUs()
     send()
     beats += 1
-    beatUs += (options.clock.now() - beganMs) * 1000
+    beatUs += cpuUs() - beganUs
   }
 
   function metrics(): void {
@@ -87,7 +92,9 @@ function openPeer(connection: Connection, options: PeerOptions): Peer {
       type: "metrics",
       rank,
       memory: toWireMemory(options.memory()),
-      ...(work === null ? {} : { work: toWireWork({ ...work, beats, beatUs }) }),
+      ...(work === null
+        ? {}
+        : { work: toWireWork({ ...work, beats, beatUs: beatUs + (options.otherBeatsUs?.() ?? 0) }) }),
     })
   }
 

@@ -104,7 +104,10 @@ export interface StepWork {
   readonly plans?: PlanTotals
 }
 
-/** What mirroring the steps costs a rank itself, and whether it comes in time. Rank 0 encodes and sends, others decode. */
+/**
+ * What mirroring the steps costs a rank itself, in microseconds of processor time, and whether it comes in time. Rank 0
+ * encodes and sends; the others receive and decode.
+ */
 export interface PlanTotals {
   readonly plans: number
   readonly encodeUs: number

@@ -39,8 +39,6 @@ const HEAD_WORDS = 2
 /** Weights of a large model come from a slow disk. */
 const LOAD_MS = 600_000
 
-const US_PER_MS = 1000
-
 const noPlans = (): { -readonly [key in keyof PlanTotals]: number } => ({
   plans: 0,
   encodeUs: 0,
@@ -61,21 +59,22 @@ export interface StepLeader {
   confirm(): void
 }
 
-export function createStepLeader(engine: GroupCalls, size: number): StepLeader {
+/** `cpuUs`: processor time of the calling thread, so that waiting for a core or for the network is no own time. */
+export function createStepLeader(engine: GroupCalls, size: number, cpuUs: () => number): StepLeader {
   let sent = 0
   const plans = noPlans()
   const others = Array.from({ length: size - 1 }, (_, i) => i + 1)
   return {
     plans,
     send(message) {
-      const beganMs = performance.now()
+      const beganUs = cpuUs()
       const frame = encode(sent++, message)
-      const encodedMs = performance.now()
+      const encodedUs = cpuUs()
       for (const rank of others) engine.groupSend(rank, frame)
       if (message.kind !== "plan") return
       plans.plans += 1
-      plans.encodeUs += (encodedMs - beganMs) * US_PER_MS
-      plans.sendUs += (performance.now() - encodedMs) * US_PER_MS
+      plans.encodeUs += encodedUs - beganUs
+      plans.sendUs += cpuUs() - encodedUs
     },
     confirm() {
       const reasons = others.map((rank) => {
@@ -105,7 +104,8 @@ export interface StepFollower {
   answer(reason: string | null): void
 }
 
-export function createStepFollower(engine: GroupCalls): StepFollower {
+/** `cpuUs`: as for createStepLeader. */
+export function createStepFollower(engine: GroupCalls, cpuUs: () => number): StepFollower {
   let received = 0
   let wasThere = false
   const plans = noPlans()
@@ -119,15 +119,15 @@ export function createStepFollower(engine: GroupCalls): StepFollower {
       else plans.late += 1
     },
     receive(timeoutMs) {
+      const beganUs = cpuUs()
       const early = engine.groupReceive(0, 0)
       wasThere = early !== null
       const frame = early ?? engine.groupReceive(0, timeoutMs)
       if (frame === null) return null
-      const beganMs = performance.now()
       const message = decode(frame, received++)
       if (message.kind === "plan") {
         plans.plans += 1
-        plans.decodeUs += (performance.now() - beganMs) * US_PER_MS
+        plans.decodeUs += cpuUs() - beganUs
       }
       return message
     },

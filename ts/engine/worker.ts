@@ -32,7 +32,9 @@ const REPORT_US = 1_000_000
 
 /** Returns after a shutdown command; rejects when MLX cannot be opened. */
 export default async function run({ commandMemory, tokenMemory, port, options, group }: WorkerTask): Promise<void> {
-  const { Checkpoint, Grammars, groupCounters, hostMemory, loadMlx, NativeEngine } = await import("mlx-jaccl-rs")
+  const { Checkpoint, Grammars, groupCounters, hostMemory, loadMlx, NativeEngine, threadCpuUs } = await import(
+    "mlx-jaccl-rs"
+  )
   const mlx = loadMlx(options.libmlxPath, options.shimPath)
   const { device, executor, threads, numeric, isa, cacheLimitBytes } = options
   const limit = cacheLimitBytes === null ? {} : { cacheLimitBytes }
@@ -46,7 +48,7 @@ export default async function run({ commandMemory, tokenMemory, port, options, g
     const follower = createFollowerHalf({
       engine,
       place: group.place,
-      follower: createStepFollower(engine),
+      follower: createStepFollower(engine, threadCpuUs),
       elementBytes: device === "cpu" ? 4 : 2,
       openCheckpoint: (path) => new Checkpoint(path),
       notify: (notice) => port.postMessage(notice satisfies WorkerMessage),
@@ -79,7 +81,7 @@ export default async function run({ commandMemory, tokenMemory, port, options, g
         ? undefined
         : {
             place: group.place,
-            leader: createStepLeader(engine, group.place.size),
+            leader: createStepLeader(engine, group.place.size, threadCpuUs),
             ranks: () => groupCounters()?.ranks.map(({ collectiveUs }) => ({ collectiveUs })),
             transport() {
               const counters = groupCounters()

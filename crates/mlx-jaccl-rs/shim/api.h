@@ -6,7 +6,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define MJ_ABI 6u
+#define MJ_ABI 7u
 
 extern "C" {
 
@@ -73,6 +73,7 @@ typedef struct {
   char backend[16];
   char reason[256];        // why it is lost
   mj_rank_counters ranks[MJ_MOST_RANKS];
+  int64_t beat_us;         // processor time of this rank's beats
 } mj_group_counters;
 
 // Of dense matrices and of the scales of affine ones.

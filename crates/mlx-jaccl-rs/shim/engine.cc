@@ -104,6 +104,7 @@ int group_counters(mj_group_counters& out) {
   out.guarded = life->is_guarded();
   out.lost = life->is_lost();
   out.progressed_ms = now - life->progressed_ms();
+  out.beat_us = life->beat_us();
   life->backend().copy(out.backend, sizeof out.backend - 1);
   if (out.lost) life->reason().copy(out.reason, sizeof out.reason - 1);
   for (int r = 0; r < out.size; ++r) {

@@ -81,6 +81,8 @@ pub struct GroupCounters {
   pub progressed_ms: i64,
   /// By rank.
   pub ranks: Vec<RankCounters>,
+  /// Microseconds of processor time that this rank's beats have taken.
+  pub beat_us: i64,
 }
 
 const BACKENDS: [&str; 5] = ["tcp", "jaccl", "jaccl-ring", "ring", "nccl"];
@@ -237,6 +239,7 @@ pub fn group_counters() -> napi::Result<Option<GroupCounters>> {
     is_guarded: found.guarded != 0,
     lost: (found.lost != 0).then(|| found.reason()),
     progressed_ms: found.progressed_ms,
+    beat_us: found.beat_us,
     ranks: known
       .map(|one| RankCounters {
         begun: one.begun.cast_signed(),

@@ -70,6 +70,9 @@ class Life final : public Watch {
   bool is_guarded() const { return guarded_; }
   void heard(int peer, const RankCounters& counters);
   PeerState peer(int rank) const;
+  // Processor time of the thread that beats, so far.
+  void set_beat_us(int64_t us) { beat_us_.store(us, std::memory_order_relaxed); }
+  int64_t beat_us() const { return beat_us_.load(std::memory_order_relaxed); }
   // When the last collective of this rank ended, monotonic.
   int64_t progressed_ms() const { return progressed_ms_.load(std::memory_order_relaxed); }
 
@@ -79,7 +82,7 @@ class Life final : public Watch {
   std::atomic<bool> guarded_{false}, lost_{false}, tell_{false};
   std::atomic<int> left_{-1};
   std::atomic<uint64_t> begun_{0}, ended_{0}, progress_{0}, steps_{0}, bytes_{0}, us_{0};
-  std::atomic<int64_t> progressed_ms_{0};
+  std::atomic<int64_t> progressed_ms_{0}, beat_us_{0};
   mutable std::mutex mutex_;
   std::string reason_;
   std::function<void()> wake_;

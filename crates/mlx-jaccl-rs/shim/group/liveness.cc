@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <poll.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -22,6 +23,12 @@ struct Beat {
 };
 
 constexpr int64_t kFarewellMs = 100;
+
+int64_t thread_cpu_us() {
+  timespec used{};
+  ::clock_gettime(CLOCK_THREAD_CPUTIME_ID, &used);
+  return used.tv_sec * 1'000'000 + used.tv_nsec / 1000;
+}
 
 std::string seconds(int ms) {
   const std::string tenths = std::to_string(ms / 100 % 10);
@@ -175,6 +182,7 @@ void Liveness::run() {
     // What lies in the sockets is heard before anybody is called silent.
     for (int rank : ranks) listen(rank);
     judge(now_ms());
+    life_->set_beat_us(thread_cpu_us());
   }
   if (life_->is_lost()) {
     if (life_->is_to_be_told()) tell(kLost, life_->reason());

@@ -2,7 +2,7 @@
 
 use std::ffi::{c_char, c_int, c_void};
 
-pub const ABI: u32 = 6;
+pub const ABI: u32 = 7;
 
 #[repr(C)]
 pub struct Engine {
@@ -100,6 +100,7 @@ pub struct GroupCounters {
   pub backend: [c_char; 16],
   pub reason: [c_char; 256],
   pub ranks: [RankCounters; MOST_RANKS],
+  pub beat_us: i64,
 }
 
 impl GroupCounters {
