@@ -13,6 +13,7 @@ const FILES = [
   "serve-link-faults",
   "serve-start-faults",
   "serve-four-faults",
+  "serve-network",
   "serve-soak",
   "serve-streams",
   "serve-hostile",
@@ -30,6 +31,8 @@ const TOLD = [
   /\/health took/,
   /\d+ cases/,
   /MB are left/,
+  /own time of a step/,
+  /of the plans are there/,
 ]
 
 function output(command, ...args) {
@@ -60,10 +63,10 @@ writeFileSync(
 
 Commit ${commit}${changed ? " with changes" : ""}, ${new Date().toISOString().slice(0, 10)}, ${cpus().length} cores, ${process.platform} ${process.arch}, Node ${process.version}.
 
-**${passed} passed, ${failed} failed.** Twenty times \`kill -9\` of the rank under a stream, without and with replay; then
-eight clients with mixed requests and cancels, over a KV memory of one context; a thousand streams at once; hostile
-requests to every route beside 200 half-open sockets; long prompts in the text pool; an hour of snapshots on an open
-dashboard.
+**${passed} passed, ${failed} failed.** Twenty times \`kill -9\` of the rank under a stream, without and with replay; all
+faults of docs/faults.md, five rounds over each transport; eight clients with mixed requests and cancels, over a KV memory
+of one context; a thousand streams at once; hostile requests to every route beside 200 half-open sockets; long prompts in
+the text pool; an hour of snapshots on an open dashboard.
 
 - longest wait from the kill to the error event: ${waits.length > 0 ? `${Math.max(...waits)} ms in ${waits.length} rounds` : "none was seen"}
 ${told.join("\n")}

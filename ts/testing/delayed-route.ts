@@ -11,9 +11,9 @@ export interface DelayedRoute {
 
 /** `host`: where the proxy listens, of the rank that connects. `enter` stands before its command. */
 export function createDelayedRoute(host: string, delayMs: number, enter: readonly string[]): DelayedRoute {
-  const [program = process.execPath, ...before] = [...enter, process.execPath]
+  const [program = "ip", ...before] = enter
   const script = fileURLToPath(new URL("./delay-proxy.js", import.meta.url))
-  const child = spawn(program, [...before, script, host, String(delayMs)], {
+  const child = spawn(program, [...before, process.execPath, script, host, String(delayMs)], {
     stdio: ["ignore", "ignore", "inherit", "ipc"],
     env: { ...process.env, NODE_OPTIONS: "" },
   })

@@ -10,7 +10,8 @@ const TINY = fileURLToPath(new URL("../../../fixtures/tiny-qwen3", import.meta.u
 const WEIGHTS = "model.safetensors"
 /** Far beyond any weight, and no NaN, as bfloat16. */
 const DAMAGE = 0x4f
-const DAMAGED_BYTES = 4096
+/** More than a matrix of this model: a piece of it is in every rank's share. */
+const DAMAGED_BYTES = 512 * 1024
 
 export interface ModelHomes {
   readonly whole: string
