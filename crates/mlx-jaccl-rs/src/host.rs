@@ -2,6 +2,7 @@
 
 use crate::error::Error;
 use napi_derive::napi;
+use std::time::Duration;
 
 #[cfg(target_os = "linux")]
 mod linux;
@@ -41,11 +42,14 @@ pub fn thread_cpu_us() -> f64 {
   // SAFETY: the clock exists on Linux and macOS, and writes one timespec.
   let failed = unsafe { libc::clock_gettime(libc::CLOCK_THREAD_CPUTIME_ID, &raw mut used) };
   if failed != 0 {
-    0.0
-  } else {
-    used.tv_sec as f64 * 1e6 + used.tv_nsec as f64 / 1e3
+    return 0.0;
   }
+  let seconds = u64::try_from(used.tv_sec).unwrap_or_default();
+  let nanoseconds = u32::try_from(used.tv_nsec).unwrap_or_default();
+  Duration::new(seconds, nanoseconds).as_secs_f64() * US_PER_SECOND
 }
+
+const US_PER_SECOND: f64 = 1e6;
 
 fn read() -> Result<HostMemory, Error> {
   system::read()
