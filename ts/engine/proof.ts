@@ -79,7 +79,7 @@ export function compareProofs(expected: ProofAnswer, got: ProofAnswer, names: re
     if (isClose) return i
     throw new EngineError(
       "model_unreadable",
-      `The ranks do not compute this model rightly: token ${i} of a fixed prompt's answer is ${got.tokens[i]} (log-probability ${b.toFixed(4)}) ${names[1]}, but ${token} (${a.toFixed(4)}) ${names[0]}. Restart the ranks; if it stays so, look for a faulty machine or cable.`,
+      `The ranks do not compute this model rightly: token ${i} of a fixed prompt's answer is ${got.tokens[i]} (log-probability ${b.toFixed(4)}) ${names[1]}, but ${token} (${a.toFixed(4)}) ${names[0]}. Compare the copies of the model (mlx-cluster sync) and start again; if it stays so, look for a faulty machine or cable.`,
     )
   }
   return expected.tokens.length

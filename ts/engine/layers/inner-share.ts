@@ -7,7 +7,9 @@ import type { WeightPlan } from "../models/weight-plan.ts"
 const BLOCK = 32
 
 export function innerShare({ config, position }: WeightPlan, innerSize: number): CountedShare {
-  const group = config.quantization?.groupSize ?? BLOCK
+  // Modules may be packed otherwise than the default says: the widest group, all being powers of two, fits all of them.
+  const own = Object.values(config.moduleQuantization).flatMap((one) => (one === false ? [] : [one.groupSize]))
+  const group = Math.max(config.quantization?.groupSize ?? BLOCK, ...own)
   const unit = innerSize % group === 0 ? group : 1
   const { share, counts } = countedShare(innerSize / unit, position)
   return { share: [share[0] * unit, share[1] * unit], counts }

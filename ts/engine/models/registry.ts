@@ -8,6 +8,7 @@ import { llama } from "./llama.ts"
 import { qwen2 } from "./qwen2.ts"
 import { qwen3 } from "./qwen3.ts"
 import { qwen3Moe } from "./qwen3-moe.ts"
+import { checkSplit } from "./split-check.ts"
 import { loadWeights } from "./weight-loader.ts"
 import { createWeightPlan, type WeightPlan, type WeightPlanOptions } from "./weight-plan.ts"
 
@@ -47,6 +48,7 @@ export function loadModel(
   options: WeightPlanOptions = {},
 ): LoadedModel {
   const { model, plan } = describeModel(config, checkpoint, options)
+  checkSplit((position) => describeModel(config, checkpoint, { position }).plan, checkpoint.tensors(), plan.position)
   return { model, plan, weightBytes: loadWeights(engine, checkpoint, plan) }
 }
 
