@@ -11,6 +11,7 @@ import {
   type RankGroupDeadlines,
   type ShrinkOptions,
   startRankGroup,
+  withRdmaCure,
 } from "./control/index.ts"
 import { createFrameLink, type GroupFacts } from "./engine/index.ts"
 import { linkCeiling } from "./link-ceiling.ts"
@@ -141,7 +142,8 @@ export async function startProcessIsolation(options: ProcessIsolationOptions): P
         if (connections.get(connection.rank) === connection) connections.delete(connection.rank)
         port.detach(connection)
       },
-      down(reason, waitMs) {
+      down(cause, waitMs) {
+        const reason = withRdmaCure(cause)
         failures += 1
         certificate = null
         isIdle = false
